@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from django.apps import apps
 from django.contrib.staticfiles import finders
@@ -49,8 +49,8 @@ def fetch(site: Site, url: str, file: File) -> Answer:
     headers = {"Accept": "*/*", **file.headers}
     if site.address.has(url):
         return site.request(url, headers={**headers, "Sec-Fetch-Site": "same-origin"})
-    whole = urljoin(site.address.origin, url)
     try:
+        whole = urljoin(site.address.origin, url)
         elsewhere = HttpClient(parse_address(urljoin(whole, "/")))
     except ValueError as error:
         raise NoAnswer(f"this is no address of a file: {error}") from None
@@ -66,8 +66,8 @@ def flaws_in(site: Site, url: str, file: File, answer: Answer) -> Iterator[Flaw]
         yield Flaw(answer.summary, _status_hint(site, url, answer.status))
         return
     content_type = answer.headers.get_content_type()
-    if content_type not in file.types or "Content-Type" not in answer.headers:
-        came = answer.headers.get("Content-Type", "no Content-Type")
+    if content_type not in file.types or not answer.headers.get("Content-Type"):
+        came = answer.headers.get("Content-Type") or "no Content-Type"
         hint = "Browsers refuse it by its type: have what serves static files send a right one (nginx: mime.types)."
         if content_type == "text/html":
             hint = "A page comes in its place, such as a login page: have static files served before that, to all."
@@ -113,7 +113,7 @@ def _cross_origin(site: Site, file: File, answer: Answer) -> Iterator[Flaw]:
 
 def is_mixed(site: Site, url: str) -> bool:
     """Return whether browsers refuse an address because it lacks the TLS that its page has."""
-    return site.address.scheme == "https" and urlsplit(urljoin(site.address.origin, url)).scheme == "http"
+    return site.address.scheme == "https" and url.lower().startswith("http:")
 
 
 def _difference(name: str, served: bytes | None) -> Flaw | None:
