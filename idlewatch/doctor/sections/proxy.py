@@ -203,7 +203,7 @@ def _idle_socket(site: Site, path: str) -> Finding:
             socket.receive_phase("active", FRAME_TIMEOUT)
             cut = _leave_alone(site, socket, seconds)
     except (NoAnswer, TimeoutError) as error:
-        return skipped(trial, tried, f"no socket with a session opens: {error or 'no frame came'}", expected)
+        return skipped(trial, tried, f"no socket with a session opens: {str(error) or 'no frame came'}", expected)
     if cut is None:
         return ok(trial, tried, expected, expected)
     hint = (
