@@ -156,18 +156,12 @@ def _matches_host(source: str, url: SplitResult, page: SplitResult) -> bool:
     host, has_port, port = authority.rpartition(":")
     if not has_port or "]" in port:
         host, port = authority, ""
-    if not _matches_scheme(scheme.lower() if has_scheme else page.scheme, url.scheme, is_named=bool(has_scheme)):
+    # A host without a scheme has that of the page. To browsers, none of HTTP stands for one of sockets.
+    if not _stands_for_scheme(scheme.lower() if has_scheme else page.scheme, url.scheme):
         return False
     if not _matches_name(host.lower(), url.hostname or ""):
         return False
     return _matches_port(port, url) and (not has_path or _matches_path(f"/{path}", url.path or "/"))
-
-
-def _matches_scheme(scheme: str, of_url: str, *, is_named: bool) -> bool:
-    if _stands_for_scheme(scheme, of_url):
-        return True
-    # A host without a scheme has that of the page, or a socket's to match.
-    return not is_named and of_url in ({"ws", "wss"} if scheme == "http" else {"wss"})
 
 
 def _stands_for_scheme(scheme: str, of_url: str) -> bool:
