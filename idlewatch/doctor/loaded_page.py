@@ -15,7 +15,11 @@ from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
 from idlewatch.doctor.html import Page, parse_page
 from idlewatch.http.login_views import leads_to_login
 
-ANY_PAGE = "200 with HTML"
+VISITOR, USER = "Page of a visitor", "Page with the probe's cookie"
+PAGE_EXPECTED = "200 with HTML"
+VISITOR_EXPECTED = f"{PAGE_EXPECTED} and without the client, or the way to sign in"
+CLIENT = "Client in the page"
+CLIENT_EXPECTED = "one template, with its configuration, its script and its stylesheet"
 PATH_HINT = "Give --path a page of the site that this account may see."
 LOG_HINT = "The log of the site has the error."
 
@@ -35,7 +39,7 @@ def page_of(visit: Visit) -> Page:
 def judge_visitor(visit: Visit) -> Finding:
     """Judge what a visitor gets."""
     tried = f"Page {visit.asked} of a visitor"
-    expected = f"{ANY_PAGE} and without the client, or the way to sign in"
+    expected = VISITOR_EXPECTED
     if page_of(visit).clients:
         hint = (
             "A visitor gets a page with the client: a cache keeps the pages of users, and shows them to others. Have "
@@ -54,7 +58,7 @@ def judge_visitor(visit: Visit) -> Finding:
 
 def judge_page(visit: Visit) -> Finding:
     """Judge whether the page came with the probe's cookie, whose session the site accepts."""
-    tried, expected = f"Page {visit.asked} with the probe's cookie", ANY_PAGE
+    tried, expected = f"Page {visit.asked} with the probe's cookie", PAGE_EXPECTED
     if visit.is_page and not is_login(visit.site_path):
         return ok(Trial.PAGE, tried, visit.summary, expected)
     return fault(Trial.PAGE, tried, visit.summary, expected, _why_no_page(visit))
@@ -86,7 +90,7 @@ def _other_middleware() -> Iterator[str]:
 
 def judge_client(page: Page) -> Finding:
     """Judge whether a page has the client once, with all its parts."""
-    tried, expected = "Client in the page", "one template, with its configuration, its script and its stylesheet"
+    tried, expected = CLIENT, CLIENT_EXPECTED
     count = len(page.clients)
     if count == 0:
         hint = (

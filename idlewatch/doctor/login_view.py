@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.urls import reverse
 
 from idlewatch.doctor.browsing import Stop, Visit
@@ -9,21 +11,23 @@ from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
 from idlewatch.doctor.loaded_page import LOG_HINT, is_login, page_of
 
 SIGN_IN = "Login view while signed in, with 'next' to a page of idlewatch"
+LOGIN = "Login view while signed in, without 'next'"
+FORM_OR_NEXT = "the form, or a redirect to where 'next' leads"
+FORM_OR_PAGE = "the form, or a redirect to a page"
 PROVE = "Page to sign in again before the absolute timeout"
+LOOP_HINT = (
+    "The login view redirects those who are signed in, and the page to which it leads sends them back: users can't "
+    "sign in again. Leave redirect_authenticated_user off, or let it redirect to a page that every user may see."
+)
 
 
 def judge_login_view(visit: Visit) -> Finding:
     """Judge what the link "Sign in again" opens where its user is signed in already, as in another tab."""
-    expected = "the form, or a redirect to where 'next' leads"
+    expected = FORM_OR_NEXT
     if visit.stop is Stop.ELSEWHERE:
         return ok(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected)
     if visit.stop is not None:
-        hint = (
-            "The login view redirects those who are signed in, and the page to which it leads sends them back: users "
-            "can't sign in again. Leave redirect_authenticated_user off, or let it redirect to a page that every user "
-            "may see."
-        )
-        return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, hint)
+        return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, LOOP_HINT)
     if not visit.is_page:
         return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, _why_none(visit))
     if visit.site_path == reverse("idlewatch:signed-in"):
@@ -48,6 +52,15 @@ def _why_none(visit: Visit) -> str:
     if visit.last.status >= 500:
         return LOG_HINT
     return "LOGIN_URL has to lead to the page where users sign in, also where it is loaded in a new window."
+
+
+def judge_default(visit: Visit) -> Iterator[Finding]:
+    """Judge what the login view shows those who are signed in and come from nowhere; nothing if it is the form."""
+    if visit.stop in {Stop.LOOP, Stop.TOO_MANY}:
+        yield fault(Trial.LOGIN_VIEW, LOGIN, visit.summary, FORM_OR_PAGE, LOOP_HINT)
+    elif visit.stop is None and len(visit.answers) > 1 and visit.last.status != 200:
+        hint = "Users who open the login page while they are signed in get there: look at LOGIN_REDIRECT_URL."
+        yield warning(Trial.LOGIN_VIEW, LOGIN, visit.summary, FORM_OR_PAGE, hint)
 
 
 def judge_reauthentication(visit: Visit) -> Finding:

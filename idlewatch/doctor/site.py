@@ -96,6 +96,8 @@ class Site:
         self.note_progress = note_progress
         """Shows what is being waited for, or nothing for an empty text."""
         self.client = None if options.address is None else HttpClient(options.address)
+        self.why_no_session: str | None = None
+        """Why trials with a session are skipped: the site was found not to accept one."""
         self._runner = asyncio.Runner()
 
     @property

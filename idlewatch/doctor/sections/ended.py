@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterator, Mapping
 
 from django.urls import reverse
 
-from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.browsing import Browsing, cookies_set_by, redirect_of
 from idlewatch.doctor.ended_answers import (
     NAVIGATION_TRIED,
     POST_TRIED,
+    REDIRECT,
     judge_deletion,
     judge_fetch,
     judge_notice,
@@ -25,7 +25,6 @@ from idlewatch.doctor.http_client import FETCH, NAVIGATION, Answer, NoAnswer
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Closed, Refused
 from idlewatch.http.responses import reason_cookie
-from idlewatch.http.site_urls import below_script_name
 from idlewatch.monitor import probes
 from idlewatch.monitor.probes import Probe
 from idlewatch.process import now
@@ -35,26 +34,34 @@ END_TIMEOUT = 5.0
 PAUSE = 0.25
 """Seconds between two looks at it."""
 SOCKET_TIMEOUT = 5.0
+KEPT = "a cache keeps pages of users; see page-cache"
+FORM = b"idlewatch-doctor=1"
 
 
-def examine_end(site: Site, probe: Probe) -> Generator[Finding, None, None]:
-    """End a probe, and look at what the site answers to its cookie from then on. Raises `NoAnswer`."""
+def examine_end(site: Site, probe: Probe, *, is_kept: bool) -> Generator[Finding, None, None]:
+    """End a probe, and look at what the site answers to its cookie from then on. Raises `NoAnswer`.
+
+    `is_kept`: a cache keeps pages of users, so that what comes of loading one says nothing of the site.
+    """
     state, seconds = _end(site, probe)
     finding = judge_state(state, seconds)
     yield finding
     if state.status == 200:
         return
     sessions, page = site.path_to(reverse("idlewatch:sessions")), site.page_path
-    navigation = site.request_as(probe, sessions, headers=NAVIGATION)
-    yield judge_redirect(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, navigation, sessions)
-    yield from _notice(site, navigation)
-    yield judge_deletion(navigation, site.address)
-    yield judge_fetch(site.request_as(probe, sessions, headers=FETCH))
-    form = site.request_as(
-        probe, sessions, method="POST", headers=_form_headers(site, page), body=b"idlewatch-doctor=1"
-    )
+    if is_kept:
+        yield skipped(
+            Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, "a cache keeps pages of users; see page-cache", REDIRECT
+        )
+    else:
+        navigation = site.request_as(probe, sessions, headers=NAVIGATION)
+        yield judge_redirect(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, navigation, sessions)
+        yield from _notice(site, navigation)
+        yield judge_deletion(navigation, site.address)
+        yield judge_fetch(site.request_as(probe, sessions, headers=FETCH))
+        yield judge_old_page(site.request_as(probe, page, headers=NAVIGATION))
+    form = site.request_as(probe, sessions, method="POST", headers=_form_headers(site, page), body=FORM)
     yield judge_redirect(Trial.ENDED_POST, POST_TRIED, form, page.partition("?")[0])
-    yield judge_old_page(site.request_as(probe, page, headers=NAVIGATION))
     yield _socket(site, probe)
 
 
@@ -99,7 +106,7 @@ def _notice(site: Site, navigation: Answer) -> Iterator[Finding]:
 def _socket(site: Site, probe: Probe) -> Finding:
     frames = list[str]()
     try:
-        with site.socket_as(probe, site.path_to(below_script_name(TAB_PATH))) as socket:
+        with site.socket_as(probe, site.socket_path) as socket:
             while True:
                 frames.append(str(socket.receive(SOCKET_TIMEOUT).get("phase")))
     except Closed as closed:

@@ -91,7 +91,7 @@ def _why_no_session(site: Site) -> str | None:
         return site.why_unreached
     if site.options.user is None:
         return "give --user NAME, an account with no rights"
-    return site.why_no_cookie
+    return site.why_no_cookie or site.why_no_session
 
 
 def _skip(trials: Trials, why: str) -> Iterator[Finding]:
