@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from idlewatch.doctor.findings import Finding, Section, Trial, fault
 from idlewatch.doctor.sections import browser, channel_layer, database, http, page, process, proxy, socket, store
@@ -30,12 +32,21 @@ def examine(site: Site, *, is_raising: bool = False) -> Generator[Finding, None,
     """Examine a site; yield what is found. An exception of a section is a finding, too, unless `is_raising`."""
     for section, examine_section in SECTIONS.items():
         try:
-            yield from examine_section(site)
+            for finding in examine_section(site):
+                yield _without(finding, site.secrets)
         except Exception as error:
             if is_raising:
                 raise
             yield _broken_off(section, error)
         site.note_progress("")
+
+
+def _without(finding: Finding, secrets: Collection[str]) -> Finding:
+    """Return a finding without the values of the probes' cookies, wherever an answer of the site repeats them."""
+    texts = {"tried": finding.tried, "came": finding.came, "expected": finding.expected, "hint": finding.hint}
+    for secret in filter(None, secrets):
+        texts = {name: text.replace(secret, "(secret)") for name, text in texts.items()}
+    return replace(finding, **texts)
 
 
 def _broken_off(section: Section, error: Exception) -> Finding:

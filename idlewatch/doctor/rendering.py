@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from idlewatch.doctor.findings import Finding, Outcome, Section
+from idlewatch.doctor.findings import Finding, Outcome, Section, Trial
 
 INDENT = 9
 """Columns of the outcome at the start of a line."""
@@ -68,7 +68,7 @@ def summary(findings: Sequence[Finding], seconds: float, requests: int, width: i
     """Return what came of it all, in words, and the rest of the last line: what to do next, counts and time."""
     faults, warnings = _named(findings, Outcome.FAULT), _named(findings, Outcome.WARNING)
     counted = counts(findings)
-    first = f"{_number(counted['fault'], 'fault')}: {faults}." if faults else "Nothing is wrong."
+    first = f"{_number(counted['fault'], 'fault')}: {faults}." if faults else _without_faults(findings)
     rest = []
     if counted["fault"] == 1:
         rest.append("Run this again when it is mended.")
@@ -81,6 +81,12 @@ def summary(findings: Sequence[Finding], seconds: float, requests: int, width: i
     sent = f" and {_number(requests, 'request')}, handshakes included" if requests else ""
     rest.append(f"{counted['ok']} of {_number(len(findings), 'trial')} ok, in {seconds:.1f} s{sent}.")
     return first, _wrapped(f"{first} {' '.join(rest)}", width, indent=0).removeprefix(first)
+
+
+def _without_faults(findings: Sequence[Finding]) -> str:
+    if any(finding.trial is Trial.CHALLENGE and finding.outcome is Outcome.SKIPPED for finding in findings):
+        return "Nothing is wrong here, but no site was tried: start it, or give its address by --url."
+    return "Nothing is wrong."
 
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:

@@ -98,6 +98,8 @@ class Site:
         self.client = None if options.address is None else HttpClient(options.address)
         self.why_no_session: str | None = None
         """Why trials with a session are skipped: the site was found not to accept one."""
+        self.secrets: set[str] = set()
+        """The values of the probes' cookies, which are printed nowhere."""
         self._runner = asyncio.Runner()
 
     @property
@@ -198,6 +200,7 @@ class Site:
         assert self.options.user is not None, "sections that need an account are skipped without"  # noqa: S101
         policy: Policy = probes.limits(idle_timeout=min(idle_timeout, PROBE_LIFETIME), warn_before=warn_before)
         with probes.probing(self.options.user, policy, now) as probe:
+            self.secrets.update(probe.cookies.values())
             yield probe
 
     @cached_property

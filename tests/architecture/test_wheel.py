@@ -1,4 +1,4 @@
-"""The wheel, installed without extras, with `[daphne]` and with `[all]`: in each, a small site watches its sessions."""
+"""The wheel, installed bare, as the README has it, and with `[all]`: in each, a small site watches its sessions."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="module", params=["", "[daphne]", "[all]"], ids=lambda extras: extras or "bare")
+@pytest.fixture(scope="module", params=["", "[daphne,doctor]", "[all]"], ids=lambda extras: extras or "bare")
 def extras(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -130,7 +130,7 @@ class DjangoServer(Server):
 
 
 def write_project(python: Path, extras: str, home: Path) -> None:
-    """Start a Django project and follow the README's five steps, with each feature that the environment has."""
+    """Start a Django project and follow the README's steps, with each feature that the environment has."""
     run(python, "-m", "django", "startproject", "mysite", ".", cwd=home)
     apps = ['"daphne",'] * bool(extras) + ['"idlewatch",']
     settings = SETTINGS.format(
@@ -239,6 +239,25 @@ def test_a_user_is_warned_and_signed_out_over_http_and_in_an_open_tab(site: Serv
             with pytest.raises(ConnectionClosed, match="4401"):
                 tab.recv(timeout=ENDS_WITHIN)
     assert "because of inactivity" in visitor.get("/").text
+
+
+def test_the_doctor_finds_nothing_wrong_with_it(site: Server, extras: str):
+    if not extras:
+        with pytest.raises(RuntimeError, match=r'pip install "idlewatch\[doctor\]"'):
+            site.manage("idlewatch", "doctor")
+        return
+    command = readme("manage.py idlewatch doctor --make-user").split()[1:]
+    # It serves the static files, too; and the memory store has one process.
+    server = DjangoServer("", site.environ, site.log, python=site.python, cwd=site.cwd)
+    site.stop()
+    server.start()
+    try:
+        found = json.loads(server.manage(*command, "--url", server.origin, "--json"))
+    finally:
+        server.stop()
+        site.start()
+    assert found["counts"]["fault"] == 0
+    assert found["counts"]["ok"] > 50
 
 
 def test_each_feature_is_there_by_its_extra_alone(extras: str, visitor: Visitor):

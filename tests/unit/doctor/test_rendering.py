@@ -76,6 +76,10 @@ class TestSummary:
     def test_one_fault_is_why_no_other_failed(self):
         assert self.summary(BAD) == "1 fault: handshake. Run this again when it is mended. 0 of 1 trial ok, in 9.8 s."
 
+    def test_a_site_that_was_not_tried_is_not_called_right(self):
+        untried = skipped(Trial.CHALLENGE, "Signed challenge", "no site answers", "a signed report")
+        assert self.summary(GOOD, untried).startswith("Nothing is wrong here, but no site was tried: start it, or give")
+
     def test_is_wrapped_after_its_first_words(self):
         first, rest = rendering.summary([GOOD, BAD, BAD, UNWISE, NOT_TRIED], 9.84, 0, 50)
         assert first == "2 faults: handshake."

@@ -239,6 +239,16 @@ class TestOutput:
         assert [each["trial"] for each in json.loads(out)["findings"]] == ["handshake"]
         assert err == "printed by the site\n"
 
+    def test_no_text_repeats_the_cookie_of_a_probe(self, monkeypatch: pytest.MonkeyPatch):
+        def repeat(site: Site) -> Iterator[Finding]:
+            site.secrets.add("5ecret")
+            yield fault(Trial.PAGE, "GET /5ecret/", "404 at /5ecret/", "not /5ecret/", "Look at /5ecret/.")
+
+        monkeypatch.setattr(examination, "SECTIONS", {Section.PAGE: repeat})
+        for out, _, _ in (run(), run("--json")):
+            assert "404 at /(secret)/" in out
+            assert "5ecret" not in out
+
     def test_a_terminal_gets_wrapped_lines_with_colored_outcomes(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("COLUMNS", "60")
         out, style = Terminal(), color_style(force_color=True)
