@@ -212,12 +212,18 @@ class Site:
             return (self.challenge(),)
         answered = list[Answered]()
         # Each has a connection of its own: to several threads of one process, or to several processes.
-        threads = [Thread(target=lambda: answered.append(self.challenge()), daemon=True) for _ in range(CHALLENGES)]
+        threads = [Thread(target=self._add_answer, args=(answered,), daemon=True) for _ in range(CHALLENGES)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         return answered
+
+    def _add_answer(self, answered: list[Answered]) -> None:
+        try:
+            answered.append(self.challenge())
+        except Exception as error:  # noqa: BLE001 - a thread's error would be seen by no section
+            answered.append(Answered(None, f"{type(error).__name__} in the doctor", {}))
 
     @cached_property
     def reports(self) -> Mapping[str, SelfReport]:

@@ -71,7 +71,11 @@ class TabSocket:
         """Return the next state frame of a phase, within `timeout` seconds; raises as `receive` does."""
         deadline = time.monotonic() + timeout
         while True:
-            frame = self.receive(max(deadline - time.monotonic(), 0.001))
+            # A server that never stops sending is not waited for either.
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            frame = self.receive(left)
             if frame.get("type") == "state" and frame.get("phase") == phase:
                 return frame
 

@@ -122,9 +122,9 @@ def _skew(answer: Answer) -> float:
     """Return how many seconds the clock of a site is ahead of this one's; 0 where it does not show that."""
     try:
         shows = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+        return shows.replace(tzinfo=shows.tzinfo or UTC).timestamp() - now()
+    except (ValueError, OverflowError):
         return 0.0
-    return shows.replace(tzinfo=shows.tzinfo or UTC).timestamp() - now()
 
 
 def _has_idlewatch(site: Site) -> bool:

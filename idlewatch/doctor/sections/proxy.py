@@ -139,16 +139,14 @@ def _first_frames(socket: TabSocket) -> Flaw | None:
     except NoAnswer as error:
         return Flaw(f"101, then {error}", "Another application answers at this path.")
     try:
-        while True:
-            socket.receive(FRAME_TIMEOUT)
-    except TimeoutError:
-        return Flaw(f"101 and an ended frame, and no close within {FRAME_TIMEOUT:g} s", swallowed)
+        _pass(socket, FRAME_TIMEOUT)
     except Closed as error:
         if error.code == Close.ENDED:
             return None
         return Flaw(f"101, an ended frame, then {error}", "The proxy hides close codes, or cuts the socket off.")
     except NoAnswer as error:
         return Flaw(f"101, an ended frame, then {error}", "Another application answers at this path.")
+    return Flaw(f"101 and an ended frame, and no close within {FRAME_TIMEOUT:g} s", swallowed)
 
 
 def _refused(site: Site, report: SelfReport, tried: str, error: Refused) -> Finding:

@@ -162,3 +162,17 @@ def test_another_origin_gets_no_handshake():
     with raw_server(response()) as server, pytest.raises(NoAnswer, match="another origin"):
         handshake(server.port, "ws://evil.example/ws/", cookies={"a": "b"})
     assert server.requests == []
+
+
+def test_a_server_that_never_stops_sending_is_not_waited_for():
+    def flood(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                connection.send('{"type": "notice"}')
+
+    with (
+        socket_server(flood) as client,
+        open_socket(client, "/", origin=None) as opened,
+        pytest.raises(TimeoutError),
+    ):
+        opened.receive_phase("active", 0.2)

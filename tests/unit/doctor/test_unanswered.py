@@ -142,7 +142,18 @@ class TestNotFound:
         assert "clock" in text
         assert f"by {'+' if ahead > 0 else '-'}3" in text
 
-    @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 99:99:99 GMT", "Mon, 30 Nov 2026 14:00"])
+    @pytest.mark.parametrize(
+        "date",
+        [
+            "",
+            "yesterday",
+            "Mon, 99 Nov 2026 99:99:99 GMT",
+            "Mon, 30 Nov 2026 14:00",
+            "Mon, 30 Nov 99999 14:00:00 GMT",
+            f"Mon, 30 Nov 2026 14:00:00 +{'9' * 400}",
+            f"Mon, 30 Nov 2026 14:00:00 +{'9' * 5000}",
+        ],
+    )
     def test_a_date_that_is_none_is_no_time(self, site: Site, monkeypatch: pytest.MonkeyPatch, date: str):
         self.asked(site, monkeypatch, STATE)
         assert hint(site, answer(404, "", ("Date", date), path=PATH))
