@@ -13,6 +13,7 @@ from idlewatch.monitor.probes import Probe
 
 SYNC = "Message of a page over HTTP"
 SYNCED = "200 with an active state"
+CSRF_HEADER = "X-CSRFToken"
 
 
 def try_fallback(site: Site, probe: Probe) -> Finding:
@@ -23,8 +24,9 @@ def try_fallback(site: Site, probe: Probe) -> Finding:
         page = site.request_as(probe, path, headers=NAVIGATION)
     except NoAnswer as error:
         return skipped(Trial.FALLBACK, SYNC, f"the page did not come: {error}", SYNCED)
-    config = client_config(page.text)
-    if config is None:
+    config = client_config(page.text) or {}
+    url = str(config.get("message", ""))
+    if not url:
         why = f"{path} has no client ({page.summary}); see the trial client, or give another --path"
         return skipped(Trial.FALLBACK, SYNC, why, SYNCED)
     headers = {
@@ -32,22 +34,22 @@ def try_fallback(site: Site, probe: Probe) -> Finding:
         "Content-Type": "application/json",
         "Origin": site.address.origin,
         "Referer": page.url,
-        str(config["csrfHeader"]): str(config["csrf"]),
+        str(config.get("csrfHeader", CSRF_HEADER)): str(config.get("csrf", "")),
     }
-    url = str(config["message"])
     if not site.address.has(url):
         return skipped(Trial.FALLBACK, SYNC, "the page names an address of another origin", SYNCED)
+    # As a browser does: with signed cookies, the CSRF token may be in the new one.
+    cookies = cookies_set_by(page)
+    is_renewed = any(cookies.get(name, value) != value for name, value in probe.cookies.items())
     try:
-        answer = site.request_as(
-            probe, url, method="POST", headers=headers, cookies=cookies_set_by(page), body=b'{"type": "sync"}'
-        )
+        answer = site.request_as(probe, url, method="POST", headers=headers, cookies=cookies, body=b'{"type": "sync"}')
     except NoAnswer as error:
         return fault(Trial.FALLBACK, SYNC, str(error), SYNCED, "Pages without a socket have no way to the site.")
-    return judge_fallback(answer)
+    return judge_fallback(answer, is_renewed=is_renewed)
 
 
-def judge_fallback(answer: Answer) -> Finding:
-    """Judge what came of a message over HTTP."""
+def judge_fallback(answer: Answer, *, is_renewed: bool = False) -> Finding:
+    """Judge what came of a message over HTTP; `is_renewed`: by a session cookie that the page had set."""
     try:
         phase = frame_in(answer)["phase"]
     except NoAnswer as error:
@@ -61,7 +63,9 @@ def judge_fallback(answer: Answer) -> Finding:
     if answer.status != 200 or phase != "active":
         hint = "The page is not one of the session: does a cache keep it, or does something rotate the session's key?"
         return fault(Trial.FALLBACK, SYNC, f"{answer.summary}, {phase}", SYNCED, hint)
-    return ok(Trial.FALLBACK, SYNC, f"{answer.summary}, {phase}, in {answer.elapsed * 1000:.0f} ms", SYNCED)
+    renewed = ", with the session cookie that the page has set" if is_renewed else ""
+    came = f"{answer.summary}, {phase}, in {answer.elapsed * 1000:.0f} ms{renewed}"
+    return ok(Trial.FALLBACK, SYNC, came, SYNCED)
 
 
 def cookies_set_by(answer: Answer) -> dict[str, str]:

@@ -36,6 +36,8 @@ class Push(NamedTuple):
     came: str
     """What came, in a phrase."""
     frame: Mapping[str, Any]
+    is_awaited: bool = False
+    """Whether it may still come."""
 
     def __repr__(self) -> str:
         return f"<Push {self.late}>"
@@ -50,16 +52,25 @@ def warn_at(frame: Mapping[str, Any]) -> float:
     return time.monotonic() + max(float(frame["remaining"]) - float(frame["warn_before"]), 0.0)
 
 
-def receive_push(tab: TabSocket, phase: Phase, due_at: float) -> Push:
+def receive_push(tab: TabSocket, phase: Phase, due_at: float, patience: float = PATIENCE) -> Push:
     """Wait for the state of a phase that a tab is to be pushed at `due_at`, by the monotonic clock."""
+    until = due_at + patience
     try:
-        frame = tab.receive_phase(phase, max(due_at + PATIENCE - time.monotonic(), 0.1))
+        while True:
+            frame = tab.receive(max(until - time.monotonic(), 0.1))
+            if frame.get("phase") == phase:
+                break
+            if frame.get("phase") == Phase.ENDED:
+                return Push(None, f"the end instead, {_after(due_at)}", frame)
     except TimeoutError:
-        return Push(None, f"nothing within {PATIENCE:g} s of its time", {})
+        return Push(None, f"nothing within {patience:g} s of its time", {}, is_awaited=True)
     except NoAnswer as error:
         return Push(None, str(error), {})
-    late = max(time.monotonic() - due_at, 0.0)
-    return Push(late, f"{late * 1000:.0f} ms after its time", frame)
+    return Push(max(time.monotonic() - due_at, 0.0), _after(due_at), frame)
+
+
+def _after(due_at: float) -> str:
+    return f"{max(time.monotonic() - due_at, 0.0) * 1000:.0f} ms after its time"
 
 
 def try_limits(
@@ -75,8 +86,8 @@ def try_limits(
     processes that answer.
     """
     note_progress(f"Waiting for the warning, {warned_at - time.monotonic():.0f} s")
-    warned = _receive_all(tabs, Phase.WARNED, warned_at)
-    yield judge_warning(warned, read_phase() if _is_missing(warned) else "", reports)
+    warned, told = _await(tabs, Phase.WARNED, warned_at, read_phase)
+    yield judge_warning(warned, told, reports)
     if any(push.late is None for push in warned):
         yield skipped(Trial.EXTENSION, EXTEND, "no warning came that it could take back", EXTENDED)
         yield skipped(Trial.END, END, "the warning before it was not pushed either", ENDED)
@@ -86,18 +97,19 @@ def try_limits(
         tabs[0].send({"type": "extend"})
     except Closed as error:
         extended: Sequence[Push] = [Push(None, str(error), {})]
+        told = ""
     else:
-        extended = _receive_all(tabs, Phase.ACTIVE, sent_at)
-    yield judge_extension(extended, read_phase() if _is_missing(extended) else "", reports)
+        extended, told = _await(tabs, Phase.ACTIVE, sent_at, read_phase)
+    yield judge_extension(extended, told, reports)
     if any(push.late is None for push in extended):
         yield skipped(Trial.END, END, "the session was not extended in both tabs", ENDED)
         return
     remaining = float(extended[0].frame["remaining"])
     ends_at = time.monotonic() + remaining
     note_progress(f"Waiting for the end, {remaining:.0f} s")
-    ended = _receive_all(tabs, Phase.ENDED, ends_at)
+    ended, told = _await(tabs, Phase.ENDED, ends_at, read_phase)
     codes = [_close_code(tab) for tab in tabs] if not _is_missing(ended) else []
-    yield judge_end(ended, codes, read_phase() if _is_missing(ended) else "", reports)
+    yield judge_end(ended, codes, told, reports)
 
 
 def judge_warning(pushes: Sequence[Push], phase: str, reports: Sequence[SelfReport]) -> Finding:
@@ -166,12 +178,26 @@ def why_not_pushed(pushes: Sequence[Push], reports: Sequence[SelfReport]) -> str
     )
 
 
-def _receive_all(tabs: Sequence[TabSocket], phase: Phase, due_at: float) -> Sequence[Push]:
+def _await(
+    tabs: Sequence[TabSocket], phase: Phase, due_at: float, read_phase: Callable[[], str]
+) -> tuple[Sequence[Push], str]:
+    """Wait for a push in each tab; return also what a request is told of the session if one is late."""
+    received = _receive_all(tabs, phase, due_at, LATE_AFTER)
+    late = [index for index, push in enumerate(received) if push.is_awaited]
+    if not late:
+        return received, ""
+    told = read_phase()
+    again = _receive_all([tabs[index] for index in late], phase, due_at, PATIENCE)
+    found = dict(enumerate(received)) | dict(zip(late, again, strict=True))
+    return list(found.values()), told
+
+
+def _receive_all(tabs: Sequence[TabSocket], phase: Phase, due_at: float, patience: float) -> Sequence[Push]:
     """Wait in each tab, in a thread of its own: so that what comes in one is not late by the wait for another."""
     received = [NOTHING] * len(tabs)
 
     def receive(index: int) -> None:
-        received[index] = receive_push(tabs[index], phase, due_at)
+        received[index] = receive_push(tabs[index], phase, due_at, patience)
 
     threads = [Thread(target=receive, args=[index], daemon=True) for index in range(len(tabs))]
     for thread in threads:

@@ -24,6 +24,11 @@ def test_a_state_is_the_answer():
     assert (found.outcome, "active" in found.came) == (Outcome.OK, True)
 
 
+def test_another_session_cookie_is_mentioned():
+    assert "the page has set" in judge_fallback(answer(200, STATE % b"active"), is_renewed=True).came
+    assert "the page has set" not in judge_fallback(answer(200, STATE % b"active")).came
+
+
 @pytest.mark.parametrize(
     ("came", "cause"),
     [

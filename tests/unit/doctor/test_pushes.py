@@ -33,24 +33,19 @@ def working(name: str = "p1", *, age: float | None = 0.5, listens: bool = True) 
 
 
 class Tab:
-    """A tab in which these frames come, each when it is waited for; None: nothing comes in time."""
+    """A tab in which these frames come, each when it is waited for, then a close; None: nothing comes in time."""
 
-    def __init__(self, *frames: Mapping[str, Any] | None, code: int | None = 4401) -> None:
+    def __init__(self, *frames: Mapping[str, Any] | None) -> None:
         self.frames = list(frames)
-        self.code = code
         self.sent: list[str] = []
 
-    def receive_phase(self, phase: str, timeout: float) -> Mapping[str, Any]:
-        frame = self.frames.pop(0) if self.frames else None
+    def receive(self, timeout: float) -> Mapping[str, Any]:
+        frame = self.frames.pop(0) if self.frames else {"code": 4401}
         if frame is None:
             raise TimeoutError
         if "code" in frame:
             raise Closed(frame["code"], "")
-        assert frame["phase"] == phase
         return frame
-
-    def receive(self, timeout: float) -> Mapping[str, Any]:
-        raise Closed(self.code, "")
 
     def send(self, message: Mapping[str, Any]) -> None:
         self.sent.append(message["type"])
@@ -80,23 +75,32 @@ class TestTwoTabs:
         assert "reason idle, close codes 4401/4401" in found[Trial.END].came
 
     def test_that_are_told_nothing_are_one_fault(self):
-        found = run(Tab(None), Tab(None))
+        found = run(Tab(None, None), Tab(None, None))
         assert outcomes(found) == ["fault", "skipped", "skipped"]
         assert found[Trial.WARNING].came == "nothing within 3 s of its time; a request is told 'warned'"
 
     def test_of_which_one_is_told_the_fault_names_the_layer(self):
-        found = run(Tab(*STORY), Tab(None), reports=[working("p1"), working("p2")])
+        found = run(Tab(*STORY), Tab(None, None), reports=[working("p1"), working("p2")])
         assert outcomes(found) == ["fault", "skipped", "skipped"]
         assert "channel layer" in found[Trial.WARNING].hint
 
     def test_of_which_one_misses_the_extension(self):
-        found = run(Tab(*STORY), Tab(WARNED_FRAME, None), phase="active")
+        found = run(Tab(*STORY), Tab(WARNED_FRAME, None, None), phase="active")
         assert outcomes(found) == ["ok", "fault", "skipped"]
         assert "channel layer" in found[Trial.EXTENSION].hint
 
     def test_of_which_the_sender_gets_no_answer(self):
-        found = run(Tab(WARNED_FRAME, None), Tab(WARNED_FRAME, None))
+        found = run(Tab(WARNED_FRAME, None, None), Tab(WARNED_FRAME, None, None))
         assert "not answered" in found[Trial.EXTENSION].hint
+
+    def test_that_are_told_late_are_told(self):
+        found = run(Tab(None, *STORY), Tab(None, *STORY))
+        assert outcomes(found) == ["ok", "ok", "ok"]
+
+    def test_that_are_told_of_the_end_instead(self):
+        found = run(Tab(ENDED_FRAME), Tab(ENDED_FRAME))
+        assert outcomes(found) == ["fault", "skipped", "skipped"]
+        assert "the end instead, " in found[Trial.WARNING].came
 
     def test_that_are_closed_instead(self):
         found = run(Tab({"code": 1006}), Tab({"code": 1006}))
@@ -104,18 +108,18 @@ class TestTwoTabs:
         assert "closed with 1006" in found[Trial.WARNING].came
 
     def test_that_miss_the_end(self):
-        found = run(Tab(*STORY[:2], None), Tab(*STORY[:2], None), phase="ended")
+        found = run(Tab(*STORY[:2], None, None), Tab(*STORY[:2], None, None), phase="ended")
         assert outcomes(found) == ["ok", "ok", "fault"]
         assert "a request is told 'ended'" in found[Trial.END].came
 
     def test_a_wait_in_one_makes_the_other_no_later(self, monkeypatch: pytest.MonkeyPatch):
         class Slow(Tab):
-            def receive_phase(self, phase: str, timeout: float) -> Mapping[str, Any]:
+            def receive(self, timeout: float) -> Mapping[str, Any]:
                 time.sleep(0.3)
                 raise TimeoutError
 
         due_at = time.monotonic()
-        waited = pushes._receive_all([Slow(), Tab(WARNED_FRAME)], Phase.WARNED, due_at)  # type: ignore[list-item]
+        waited = pushes._receive_all([Slow(), Tab(WARNED_FRAME)], Phase.WARNED, due_at, 1.0)  # type: ignore[list-item]
         assert waited[0].late is None
         assert (waited[1].late or 0.0) < 0.2
 
