@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from ssl import SSLContext, SSLError
 from threading import Thread
 from typing import NamedTuple
 
@@ -31,9 +32,11 @@ def response(body: bytes | str = b"", status: str = "200 OK", headers: Sequence[
 
 
 @contextmanager
-def raw_server(*answers: Answering) -> Iterator[RawServer]:
+def raw_server(*answers: Answering, tls: SSLContext | None = None) -> Iterator[RawServer]:
     """Serve one connection after the other; the last of the answers goes to all that follow."""
     listening = socket.create_server(("127.0.0.1", 0))
+    if tls is not None:
+        listening = tls.wrap_socket(listening, server_side=True)
     server = RawServer(listening.getsockname()[1], [])
     thread = Thread(target=_serve, args=(listening, server, answers), daemon=True)
     thread.start()
@@ -50,6 +53,9 @@ def _serve(listening: socket.socket, server: RawServer, answers: Sequence[Answer
     while True:
         try:
             connection, _ = listening.accept()
+        except SSLError:
+            # The client has refused the certificate.
+            continue
         except OSError:
             return
         answer = answers[min(len(server.requests), len(answers) - 1)]
