@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http.request import split_domain_port
+from django.utils.http import is_same_domain
 
 from idlewatch.conf import conf
 from idlewatch.core.protocol import TAB_PATH
@@ -30,6 +32,23 @@ _FOR = re.compile(r"for=(\"[^\"]*\"|[^\s;,]+)", re.IGNORECASE)
 NGINX_SCHEME = "for nginx: proxy_set_header X-Forwarded-Proto $scheme;"
 NGINX_HOST = "for nginx: proxy_set_header Host $http_host;"
 SSL_HEADER = "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')"
+
+
+def origin_flaw(flaw: Flaw | None, address: Address) -> Flaw | None:
+    """Return what is wrong with scheme or host, which works all the same where the origin of users is trusted."""
+    if flaw is None or not _is_trusted(address.origin):
+        return flaw
+    hint = f"Sockets and forms work by CSRF_TRUSTED_ORIGINS; links and redirects lead astray. {flaw.hint}"
+    return flaw._replace(hint=hint, is_fatal=False)
+
+
+def _is_trusted(origin: str) -> bool:
+    """Return whether `CSRF_TRUSTED_ORIGINS` has an origin, by Django's rules."""
+    parts = urlsplit(origin)
+    trusted = map(urlsplit, settings.CSRF_TRUSTED_ORIGINS)
+    return any(
+        each.scheme == parts.scheme and is_same_domain(parts.netloc, each.netloc.lstrip("*")) for each in trusted
+    )
 
 
 def scheme_flaw(report: SelfReport, address: Address) -> Flaw | None:
@@ -67,8 +86,8 @@ def host_flaw(report: SelfReport, address: Address) -> Flaw | None:
     if split_domain_port(host)[0] == address.host:
         return Flaw(
             came,
-            "The port is lost on the way, so origins do not match: pass on the header Host as it came ($http_host in "
-            "nginx, not $host).",
+            "The port is lost or added on the way, so origins do not match: pass on the header Host as it came "
+            "($http_host in nginx, not $host).",
         )
     if forwarded == address.netloc and not settings.USE_X_FORWARDED_HOST:
         return Flaw(

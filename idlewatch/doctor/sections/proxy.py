@@ -17,6 +17,7 @@ from idlewatch.doctor.forwarding import (
     address_flaw,
     host_flaw,
     is_believed,
+    origin_flaw,
     paths_for,
     scheme_flaw,
     sub_path_flaw,
@@ -76,8 +77,10 @@ def _paths(site: Site) -> Paths:
 
 def _passed_on(site: Site, report: SelfReport, paths: Paths) -> Iterator[Finding]:
     route = None if site.client is None else site.client.route
-    yield _judged(Trial.SCHEME, scheme_flaw(report, site.address), report.scheme, site.address.scheme)
-    yield _judged(Trial.HOST, host_flaw(report, site.address), report.host or "", site.address.netloc)
+    address = site.address
+    scheme, host = (origin_flaw(flaw(report, address), address) for flaw in (scheme_flaw, host_flaw))
+    yield _judged(Trial.SCHEME, scheme, report.scheme, address.scheme)
+    yield _judged(Trial.HOST, host, report.host or "", address.netloc)
     yield _judged(
         Trial.SUB_PATH,
         sub_path_flaw(report, paths),
@@ -92,7 +95,7 @@ def _passed_on(site: Site, report: SelfReport, paths: Paths) -> Iterator[Finding
 def _judged(trial: Trial, flaw: Flaw | None, came: str, expected: str) -> Finding:
     if flaw is None:
         return ok(trial, WITH_SITE[trial], came, expected)
-    return fault(trial, WITH_SITE[trial], flaw.came, expected, flaw.hint)
+    return (fault if flaw.is_fatal else warning)(trial, WITH_SITE[trial], flaw.came, expected, flaw.hint)
 
 
 def _forged_address(site: Site, report: SelfReport) -> Finding:

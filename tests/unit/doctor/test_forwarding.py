@@ -16,6 +16,7 @@ from idlewatch.doctor.forwarding import (
     address_flaw,
     host_flaw,
     is_believed,
+    origin_flaw,
     paths_for,
     scheme_flaw,
     sub_path_flaw,
@@ -83,14 +84,14 @@ class TestHost:
 
     def test_lost_its_port(self):
         text = text_of(host_flaw(report(host="example.com"), SITE))
-        assert "port is lost" in text
+        assert "port is lost or added" in text
         assert "$http_host" in text
 
     def test_has_a_port_that_users_do_not_have(self):
         assert "port" in text_of(host_flaw(report(host="example.com:8001"), parse_address("https://example.com/")))
 
     def test_lost_its_port_in_brackets(self):
-        assert "port is lost" in text_of(host_flaw(report(host="[::1]"), parse_address("http://[::1]:8000/")))
+        assert "port is lost or added" in text_of(host_flaw(report(host="[::1]"), parse_address("http://[::1]:8000/")))
 
     def test_is_that_of_the_upstream(self):
         text = text_of(host_flaw(report(host="127.0.0.1:8001"), SITE))
@@ -109,6 +110,26 @@ class TestHost:
 
     def test_is_none_that_is_allowed(self):
         assert "ALLOWED_HOSTS" in text_of(host_flaw(report(host=None), SITE))
+
+
+class TestOrigin:
+    FLAW = Flaw("http", "Set it.")
+
+    @pytest.mark.parametrize(
+        "trusted", ["https://example.com:8443", "https://*.com:8443", "https://*.example.com:8443"]
+    )
+    def test_that_is_trusted_makes_a_fault_unwise(self, trusted: str, settings: Any):
+        settings.CSRF_TRUSTED_ORIGINS = ["https://other.example", trusted]
+        flaw = origin_flaw(self.FLAW, SITE)
+        assert flaw is not None
+        assert not flaw.is_fatal
+        assert flaw.hint.endswith("Set it.")
+
+    @pytest.mark.parametrize("trusted", ["http://example.com:8443", "https://example.com", "https://*.ample.com:8443"])
+    def test_that_is_not_trusted_leaves_it_a_fault(self, trusted: str, settings: Any):
+        settings.CSRF_TRUSTED_ORIGINS = [trusted]
+        assert origin_flaw(self.FLAW, SITE) is self.FLAW
+        assert origin_flaw(None, SITE) is None
 
 
 class TestSubPath:
