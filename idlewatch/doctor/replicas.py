@@ -75,7 +75,7 @@ def _user_reads(site: Site, primary: str, replica: str) -> Finding:
 
 def _lag(site: Site, primary: str, replica: str) -> float | None:
     """Return the seconds after which a replica has what the primary has; None if it has not caught up in time."""
-    if site.options.user is None or site.why_no_cookie is not None:
+    if site.why_no_probe is not None:
         return _time_until(lambda: _newest(primary) == _newest(replica))
     # What is written this moment shows more than what was written before.
     with site.probe() as probe:

@@ -56,12 +56,17 @@ class Options(NamedTuple):
     """The page that is loaded with a session, below the site's address; None: see `Site.page_path`."""
     user: AbstractBaseUser | None = None
     """The account of the probes; None: nothing is tried with a session."""
+    accounts_failure: str | None = None
+    """Why accounts can't be read; None if they can, or were not asked for."""
     idle: float = 0.0
     """Seconds that a socket is left alone, to see whether a proxy cuts it off."""
     pictures: Path | None = None
     """The directory for pictures by a browser; None: no browser is driven."""
     chromium: Path | None = None
     """The program of the browser; None: an installed one is looked for."""
+
+    def __repr__(self) -> str:
+        return f"<Options for {self.address}>"
 
 
 class CookieWithheld(IdleWatchError):
@@ -319,6 +324,15 @@ class Site:
         if self.options.address is None:
             return "no site answers here; start it, or give its address by --url"
         return None if self.reports else "the site has not answered the challenge"
+
+    @property
+    def why_no_probe(self) -> str | None:
+        """Why nothing is tried with a session; None if it can be."""
+        if self.why_unreached is not None:
+            return self.why_unreached
+        if self.options.user is None:
+            return self.options.accounts_failure or "give --user NAME, an account with no rights"
+        return self.why_no_cookie or self.why_no_session
 
     @cached_property
     def why_no_cookie(self) -> str | None:

@@ -59,7 +59,7 @@ def run(display: Display, given: Mapping[str, Any]) -> int:
 def _run(display: Display, options: Options, *, is_raising: bool, makes_user: bool) -> int:
     began, findings = time.monotonic(), list[Finding]()
     with ExitStack() as stack:
-        if makes_user:
+        if makes_user and options.accounts_failure is None:
             options = options._replace(user=stack.enter_context(_throwaway_account()))
         site = stack.enter_context(closing(_site(options, display)))
         for finding in stack.enter_context(closing(examine(site, is_raising=is_raising))):

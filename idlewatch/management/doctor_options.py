@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.management.base import CommandError
+from django.db import DatabaseError
 
 from idlewatch.doctor.address import parse_address, parse_path
 from idlewatch.doctor.site import Options
@@ -31,14 +33,25 @@ def options_of(given: Mapping[str, Any]) -> Options:
     chromium = _option(given, "chromium", _program)
     if chromium is not None and pictures is None:
         raise _wrong("chromium", "it needs --browser DIRECTORY, where its pictures are saved.")
+    failure = _accounts_failure() if given["user"] is not None or given["make_user"] else None
     return Options(
         address=_option(given, "url", parse_address),
         path=_option(given, "path", parse_path),
-        user=_option(given, "user", _user),
+        user=None if failure else _option(given, "user", _user),
         idle=_option(given, "idle", _idle) or 0.0,
         pictures=pictures,
         chromium=chromium,
+        accounts_failure=failure,
     )
+
+
+def _accounts_failure() -> str | None:
+    """Return why no account can be read: the doctor tells of it among the other faults, and stops for none."""
+    try:
+        get_user_model()._base_manager.exists()
+    except DatabaseError as error:
+        return f"accounts can't be read ({type(error).__name__})"
+    return None
 
 
 def _option(given: Mapping[str, Any], name: str, parse: Callable[[str], T]) -> T | None:

@@ -16,7 +16,7 @@ def examine(site: Site) -> Iterator[Finding]:
     pictures = site.options.pictures
     if pictures is None:
         return
-    why = why_not(site)
+    why = site.why_no_probe
     program = site.options.chromium or find_chromium()
     if why is None and program is None:
         why = f"none is installed: looked for {LOOKED_FOR}; give --chromium PROGRAM"
@@ -27,12 +27,3 @@ def examine(site: Site) -> Iterator[Finding]:
     from idlewatch.doctor.browser_journey import Journey  # noqa: PLC0415 - as said
 
     yield from Journey(site, program, pictures).findings()
-
-
-def why_not(site: Site) -> str | None:
-    """Return why no browser is driven; None if one can be."""
-    if site.options.address is None:
-        return "no site answers; give --url"
-    if site.options.user is None:
-        return "give --user NAME, an account with no rights"
-    return site.why_no_cookie

@@ -45,18 +45,12 @@ def examine(site: Site) -> Iterator[Finding]:
         yield judge_visitor(seen)
     except NoAnswer as error:
         yield fault(Trial.VISITOR_PAGE, VISITOR, str(error), VISITOR_EXPECTED, LOG_HINT)
-    why = _why_no_session(site)
+    why = site.why_no_probe
     if why is not None or seen is None:
         yield skipped(Trial.PAGE, USER, why or "a visitor's page does not come", PAGE_EXPECTED)
         return
     with site.probe() as probe:
         yield from _examine_as(site, probe, path, seen)
-
-
-def _why_no_session(site: Site) -> str | None:
-    if site.options.user is None:
-        return "give --user NAME, an account with no rights"
-    return site.why_no_cookie
 
 
 def _examine_as(site: Site, probe: Probe, path: str, seen: Visit) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ def examine(site: Site) -> Iterator[Finding]:
         yield skipped(Trial.FOREIGN_ORIGIN, ORIGINS, no_tab, REFUSED)
     else:
         yield judge_foreign_origins([_answer_to(site, origin) for origin in FOREIGN.values()])
-    no_session = _why_no_session(site)
+    no_session = site.why_no_probe
     if no_session is not None:
         yield from _skip({**OF_ACCOUNT, **OF_TAB, **OF_FALLBACK, **OF_LIMITS}, no_session)
         return
@@ -84,14 +84,6 @@ def _why_no_tab(site: Site) -> str | None:
     if site.why_no_socket is not None:
         return f"no handshake succeeds ({site.why_no_socket}); see the trial handshake"
     return None
-
-
-def _why_no_session(site: Site) -> str | None:
-    if site.why_unreached is not None:
-        return site.why_unreached
-    if site.options.user is None:
-        return "give --user NAME, an account with no rights"
-    return site.why_no_cookie or site.why_no_session
 
 
 def _skip(trials: Trials, why: str) -> Iterator[Finding]:

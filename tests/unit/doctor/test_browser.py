@@ -133,28 +133,16 @@ class TestProblems:
 
 
 class TestSkipped:
-    def came(self, **site: Any) -> list[tuple[Trial, Outcome, str]]:
-        options = Options(**{"address": ADDRESS, "user": object(), "pictures": Path(), **site.pop("options", {})})
-        played: Any = SimpleNamespace(options=options, **{"why_no_cookie": None, **site})
+    def came(self, pictures: Path | None = Path(), why_no_probe: str | None = None) -> list[tuple[Trial, Outcome, str]]:
+        options = Options(address=ADDRESS, pictures=pictures)
+        played: Any = SimpleNamespace(options=options, why_no_probe=why_no_probe)
         return [(each.trial, each.outcome, each.came) for each in browser.examine(played)]
 
     def test_nothing_is_found_where_none_is_asked_for(self):
-        assert self.came(options={"pictures": None}) == []
+        assert self.came(pictures=None) == []
 
-    @pytest.mark.parametrize(
-        ("options", "why"),
-        [
-            ({"address": None}, "give --url"),
-            ({"user": None}, "give --user NAME"),
-        ],
-    )
-    def test_it_needs_an_address_and_an_account(self, options: dict[str, Any], why: str):
-        ((trial, outcome, came),) = self.came(options=options)
-        assert (trial, outcome) == (Trial.BROWSER, Outcome.SKIPPED)
-        assert why in came
-
-    def test_it_needs_an_address_to_which_a_cookie_may_go(self):
-        assert self.came(why_no_cookie="not named") == [(Trial.BROWSER, Outcome.SKIPPED, "not tried: not named")]
+    def test_it_needs_a_session(self):
+        assert self.came(why_no_probe="no account") == [(Trial.BROWSER, Outcome.SKIPPED, "not tried: no account")]
 
     def test_it_needs_a_chromium_and_tells_what_was_looked_for(self, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(browser, "find_chromium", lambda: None)
@@ -166,7 +154,7 @@ class TestSkipped:
 
 def test_a_program_that_is_no_browser_is_no_fault_of_the_site(tmp_path: Path):
     played = Site(Options(address=ADDRESS, user=object(), pictures=tmp_path, chromium=Path(sys.executable)))  # type: ignore[arg-type]
-    played.__dict__["why_no_cookie"] = None
+    played.__dict__.update(why_unreached=None, why_no_cookie=None)
     try:
         (found,) = browser.examine(played)
     finally:

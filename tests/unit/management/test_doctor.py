@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.core.management.color import color_style
+from django.db import OperationalError
 from websockets.sync.server import serve
 
 from idlewatch.conf.extras import Extra
@@ -132,6 +133,18 @@ class TestOptions:
         with pytest.raises(CommandError, match="--user: none of AUTHENTICATION_BACKENDS finds the account 'ann'"):
             run("--user", "ann")
 
+    @pytest.mark.parametrize("options", [["--user", "probe"], ["--make-user"]])
+    def test_accounts_that_cannot_be_read_keep_it_from_nothing_else(
+        self, options: list[str], sites: list[Site], monkeypatch: pytest.MonkeyPatch
+    ):
+        def fail() -> bool:
+            raise OperationalError("could not connect as idlewatch:5ecret")
+
+        monkeypatch.setattr(User._base_manager, "exists", fail)
+        run(*options)
+        sites[0].__dict__["why_unreached"] = None
+        assert sites[0].why_no_probe == "accounts can't be read (OperationalError)"
+
     @pytest.mark.django_db
     def test_all_of_them_reach_the_examination(self, sites: list[Site], tmp_path: Path):
         ann = User.objects.create_user("ann")
@@ -143,7 +156,8 @@ class TestOptions:
         )
         (site,) = sites
         assert site.address == ("https", "xn--bcher-kva.example", 8443, "/app")
-        assert site.options[1:] == ("/%C3%A4?b=c", ann, 70.0, pictures, program)
+        assert (site.options.path, site.options.user, site.options.idle) == ("/%C3%A4?b=c", ann, 70.0)
+        assert (site.options.pictures, site.options.chromium) == (pictures, program)
         assert pictures.is_dir()
 
     def test_calls_from_code_may_give_numbers_and_paths(self, sites: list[Site], tmp_path: Path):
@@ -175,6 +189,7 @@ class TestThrowawayAccount:
             run("--make-user")
         assert not User.objects.exists()
 
+    @pytest.mark.django_db
     def test_is_refused_in_production(self, sites: list[Site]):
         with pytest.raises(CommandError, match="--make-user: DEBUG is False; expected --user NAME") as raised:
             run("--make-user")
