@@ -69,6 +69,15 @@ class Options(NamedTuple):
         return f"<Options for {self.address}>"
 
 
+def ahead(there: float, asked_at: float, answered_at: float) -> float:
+    """Return by how many seconds, at least, a clock is ahead that was read between two moments of this one.
+
+    >>> ahead(7.0, 2.0, 4.0), ahead(3.5, 2.0, 4.0), ahead(0.0, 2.0, 4.0)
+    (3.0, 0.0, -2.0)
+    """
+    return there - min(max(there, asked_at), answered_at)
+
+
 class CookieWithheld(IdleWatchError):
     """No session cookie is sent to this address."""
 
@@ -82,7 +91,7 @@ class Answered(NamedTuple):
     """What came, in a phrase."""
     headers: Mapping[str, str]
     clock_ahead: float = 0.0
-    """Seconds by which the clock of the process that answered is ahead of the doctor's."""
+    """Seconds, at least, by which the clock of the process that answered is ahead of the doctor's."""
     answer: Answer | None = None
     """None: nothing answered at all."""
 
@@ -307,7 +316,7 @@ class Site:
             answer = self.request(path, headers={**(headers or {}), HEADER: challenge, "Accept": "application/json"})
         except NoAnswer as error:
             return Answered(None, str(error), {})
-        found, asked = dict(answer.headers.items()), (asked_at + now()) / 2
+        found, answered_at = dict(answer.headers.items()), now()
         proof = answer.headers.get(HEADER, "")
         if not is_answer(proof, challenge, answer.body):
             came = answer.summary if not proof else f"{answer.summary}, the answer to another challenge"
@@ -316,7 +325,7 @@ class Site:
             report = msgspec.json.decode(answer.body, type=SelfReport)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return Answered(None, f"{answer.summary}, the report of another version of idlewatch", found, answer=answer)
-        return Answered(report, answer.summary, found, report.now - asked, answer)
+        return Answered(report, answer.summary, found, ahead(report.now, asked_at, answered_at), answer)
 
     @cached_property
     def why_unreached(self) -> str | None:

@@ -22,12 +22,12 @@ MAX_CLOCK_AHEAD = 2.0
 NOT_PERMITTED = "this user of it may not ask"
 
 
-def examine_server(site: Site, condition: StoreCondition, asked_at: float) -> Iterator[Finding]:
-    """Judge the server of a store; `asked_at`: when it told its condition, by the clock of this machine."""
+def examine_server(site: Site, condition: StoreCondition, clock_ahead: float) -> Iterator[Finding]:
+    """Judge the server of a store; `clock_ahead`: seconds by which its clock is ahead of this machine's."""
     yield _version(condition)
     yield _eviction(condition)
     yield _persistence(condition)
-    yield _clock(condition, asked_at)
+    yield _clock(condition, clock_ahead)
     yield latency([_time_of(site, current_process().clock) for _ in range(ROUND_TRIPS)])
 
 
@@ -91,11 +91,10 @@ def latency(round_trips: Sequence[float]) -> Finding:
     return (fault if median > TOO_SLOW else warning)(Trial.REDIS_LATENCY, tried, came, expected, hint)
 
 
-def _clock(condition: StoreCondition, here: float) -> Finding:
+def _clock(condition: StoreCondition, ahead: float) -> Finding:
     correction = condition.correction
-    ahead = condition.now - correction - here
     tried, expected = "Clock of the store", f"within {MAX_CLOCK_AHEAD:g} s of this machine's"
-    came = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
+    came = f"{duration(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}" if ahead else "in step"
     came += f", corrected by {duration(correction)}" if correction else ""
     if abs(ahead) <= MAX_CLOCK_AHEAD:
         return ok(Trial.REDIS_CLOCK, tried, came, expected)

@@ -71,10 +71,7 @@ def _checks() -> Iterator[Finding]:
 
 
 def _without_answer(site: Site) -> Iterator[Finding]:
-    if site.options.address is None:
-        why = "no address was given, and nothing answers at the usual one"
-    else:
-        why = f"nothing at {site.address.origin} answered the challenge (see the section HTTP)"
+    why = site.why_unreached or "nothing answers"
     for trial, tried, expected in (
         (Trial.ANSWERING, "Processes that answer", "at least one"),
         (Trial.SAME_VERSIONS, "Versions of the processes that answer", "those here"),

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from idlewatch.conf import conf
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.phrases import counted, duration, named
-from idlewatch.doctor.site import Site
+from idlewatch.doctor.site import Site, ahead
 from idlewatch.doctor.store_server import SLOW, examine_server
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.models import StoreOwner
@@ -52,7 +52,8 @@ def examine(site: Site) -> Iterator[Finding]:
     if condition is None:
         # A backend of the project's own has nothing to tell.
         return
-    yield from examine_server(site, condition, (asked_at + clock.wall()) / 2)
+    clock_ahead = ahead(condition.now - condition.correction, asked_at, clock.wall())
+    yield from examine_server(site, condition, clock_ahead)
     if "IDLEWATCH" in site.differing_settings:
         yield from _untried(OTHER_SETTINGS, (Trial.EPOCH, Trial.LEASES))
         return

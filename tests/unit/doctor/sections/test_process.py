@@ -10,7 +10,7 @@ from django.core import checks
 
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import process
-from idlewatch.doctor.site import Options, Site
+from idlewatch.doctor.site import Options, Site, ahead
 from idlewatch.ops.self_report import SelfReport, TimerReport
 from tests.support.examined import IN_TIME, examined, of, outcomes, report
 
@@ -177,6 +177,11 @@ class TestTimers:
 
 
 class TestClocks:
+    @pytest.mark.parametrize(("there", "by"), [(7.0, 3.0), (3.5, 0.0), (4.0, 0.0), (0.0, -2.0)])
+    def test_are_read_while_a_challenge_is_answered(self, there: float, by: float):
+        """How long it took is no difference between them."""
+        assert ahead(there, 2.0, 4.0) == by
+
     @pytest.mark.parametrize(("ahead", "outcome"), [(1.9, OK), (-2.1, WARNING), (30.0, WARNING)])
     def test_may_differ_a_little(self, ahead: float, outcome: Outcome):
         assert of(found(report(), clock_ahead=ahead), Trial.PROCESS_CLOCK).outcome is outcome
