@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, 
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
@@ -43,6 +44,8 @@ START_TIMEOUT = 4.0
 may be a challenge."""
 CHALLENGE_INTERVAL = 0.3
 """Seconds between two challenges meanwhile."""
+MIN_SKEW = 0.5
+"""Seconds by which the site's clock is ahead of the doctor's, or behind, at least; less may be the way of an answer."""
 LONG_IDLE_TIMEOUT, LONG_WARNING = 110.0, 10.0
 """The limits of a probe that is not to be warned while it is examined, in seconds."""
 
@@ -171,6 +174,7 @@ class Site:
         self._require_trust()
         assert self.client is not None, "there is an address"  # noqa: S101
         sent = {**probe.cookies, **(cookies or {})}
+        self.secrets.update(sent[name] for name in probe.cookies)
         return self.client.request(path, method=method, headers=headers, cookies=sent, body=body)
 
     def request_with(
@@ -213,9 +217,15 @@ class Site:
         self._require_trust()
         assert self.options.user is not None, "sections that need an account are skipped without"  # noqa: S101
         policy: Policy = probes.limits(idle_timeout=min(idle_timeout, PROBE_LIFETIME), warn_before=warn_before)
-        with probes.probing(self.options.user, policy, now) as probe:
+        with probes.probing(self.options.user, policy, self.read_time) as probe:
             self.secrets.update(probe.cookies.values())
             yield probe
+
+    def read_time(self) -> float:
+        """Return the time by the site's clock, by which probes are judged: none must live for longer there."""
+        reported = [each.clock_ahead for each in self.answered if each.report is not None]
+        ahead = median(reported) if reported else 0.0
+        return now() + (ahead if abs(ahead) >= MIN_SKEW else 0.0)
 
     @cached_property
     def answered(self) -> Sequence[Answered]:

@@ -17,7 +17,6 @@ from idlewatch.doctor.socket_client import Refused
 from idlewatch.doctor.state_endpoint import ask_phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.monitor import probes
-from idlewatch.process import now
 
 FOREIGN = {"another site": "https://elsewhere.invalid", "null": "null", "none": None}
 """Origins that are not the site's own."""
@@ -51,7 +50,7 @@ OF_LIMITS: Trials = {
 def examine(site: Site) -> Iterator[Finding]:
     """Try foreign origins, then what a tab of a session sends and receives."""
     with suppress(DatabaseError, StoreUnavailable, Undecided):
-        probes.end_overdue(now())
+        probes.end_overdue(site.read_time())
     no_tab = _why_no_tab(site)
     if no_tab is not None:
         yield skipped(Trial.FOREIGN_ORIGIN, ORIGINS, no_tab, REFUSED)

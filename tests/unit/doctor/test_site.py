@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
 from msgspec.structs import replace
 
+from idlewatch.core.policy import Policy
 from idlewatch.doctor.connection import NoAnswer
 from idlewatch.doctor.http_client import Answer
 from idlewatch.doctor.site import CHALLENGES, Answered, CookieWithheld, Options, Site
 from idlewatch.http.challenge import HEADER
 from idlewatch.monitor.probes import Probe
+from idlewatch.process import now
 from tests.support.answers import answer
 from tests.support.django_side import DjangoSide, site_at
 from tests.support.examined import report
@@ -143,7 +145,7 @@ class TestTrust:
 
         monkeypatch.setattr(DjangoSide, "request", refuse)
         monkeypatch.setattr("idlewatch.doctor.site.open_socket", refuse)
-        monkeypatch.setattr("idlewatch.monitor.probes.begin", refuse)
+        monkeypatch.setattr("idlewatch.monitor.probes.probing", refuse)
         with pytest.raises(CookieWithheld):
             site.request_as(PROBE, "/")
         with pytest.raises(CookieWithheld):
@@ -177,3 +179,23 @@ class TestTrust:
 def test_a_path_lies_below_the_address(url: str, path: str, whole: str):
     with closing(site_at(url)) as site:
         assert site.path_to(path) == whole
+
+
+class TestProbes:
+    @pytest.mark.parametrize(("ahead", "expected"), [(-90.0, -90.0), (3600.0, 3600.0), (0.3, 0.0)])
+    def test_begin_and_end_by_the_clock_of_the_site(
+        self, ahead: float, expected: float, reported: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+    ):
+        site, times = reported({}, {}, {}), list[float]()
+        vars(site)["answered"] = [each._replace(clock_ahead=ahead) for each in site.answered]
+
+        @contextmanager
+        def probing(_user: User, _policy: Policy, read_time: Callable[[], float]) -> Iterator[FakeProbe]:
+            times.append(read_time() - now())
+            yield FakeProbe()
+
+        monkeypatch.setattr("idlewatch.monitor.probes.probing", probing)
+        vars(site)["why_no_cookie"] = None
+        with site.probe():
+            assert site.secrets == {"secret"}
+        assert times == pytest.approx([expected], abs=0.05)

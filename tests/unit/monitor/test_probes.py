@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -129,6 +130,22 @@ def test_no_engine_keeps_it_for_longer(ann: User, clock: Time, engine: str):
     assert kept.get_expiry_age() == PROBE_LIFETIME
     if engine == "db":
         assert (Session.objects.get().expire_date - timezone.now()).total_seconds() <= PROBE_LIFETIME
+
+
+class PickleSerializer:
+    """As Django had it."""
+
+    def dumps(self, data: Any) -> bytes:
+        return pickle.dumps(data)
+
+    def loads(self, data: bytes) -> Any:
+        return pickle.loads(data)
+
+
+def test_it_is_written_as_the_site_writes_sessions(ann: User, clock: Time, settings: Any):
+    settings.SESSION_SERIALIZER = f"{__name__}.PickleSerializer"
+    browser, _ = probing(ann, clock)
+    assert user_of(browser) == "ann"
 
 
 @pytest.mark.parametrize("asked", [None, 1000.0, 30.0])
