@@ -64,6 +64,11 @@ class Visit(NamedTuple):
         return self.last.status == 200 and is_html(self.last)
 
     @property
+    def is_failure(self) -> bool:
+        """Whether an error of the site came in the end."""
+        return self.last.status >= 500
+
+    @property
     def summary(self) -> str:
         """What came, in a phrase, without queries."""
         first = self.answers[0]
@@ -136,7 +141,11 @@ def redirect_of(answer: Answer) -> str | None:
     location = answer.headers.get("Location")
     if answer.status not in REDIRECTS or not location:
         return None
-    return urldefrag(urljoin(answer.url, location)).url
+    try:
+        return urldefrag(urljoin(answer.url, location)).url
+    except ValueError:
+        # What is no URL leads nowhere.
+        return None
 
 
 def is_html(answer: Answer) -> bool:

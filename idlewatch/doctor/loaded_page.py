@@ -135,4 +135,8 @@ def config_of(page: Page) -> Mapping[str, Any]:
 
 def url_in(page: Page, page_url: str, url: str) -> str:
     """Return the absolute URL of one that stands in a page."""
-    return urljoin(urljoin(page_url, page.base or ""), url)
+    try:
+        return urljoin(urljoin(page_url, page.base or ""), url)
+    except ValueError:
+        # Browsers ignore a base that is no URL.
+        return urljoin(page_url, url)

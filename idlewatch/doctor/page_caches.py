@@ -26,6 +26,10 @@ HINT = (
     "A cache between here and the site, or a cache of the site itself, keeps pages of users. Have it keep no page with "
     "'Cache-Control: no-store' or 'private', and none for requests with a session cookie (docs/caching.md)."
 )
+VISITORS_HINT = (
+    "A cache keeps what visitors get, and serves it to users: they see no warning, and pages of others take them for "
+    "signed out. Have it heed 'Vary: Cookie', or keep nothing for requests with a session cookie (docs/caching.md)."
+)
 
 
 class Kept(StrEnum):
@@ -34,7 +38,7 @@ class Kept(StrEnum):
     SHOWN_TO_VISITOR = "a visitor gets a page with the client of a user"
     OF_ANOTHER_USER = "a page that was made for another user"
     OF_ANOTHER_SESSION = "a page that was made in another session of this account"
-    VISITORS = "the page of a visitor; under an address that no cache has seen, that of the user"
+    VISITORS = "at first what a visitor gets, then the user's own page"
     TWICE = "the same page twice, with the same tokens"
 
 
@@ -42,6 +46,9 @@ def judge_kept(kept: Kept | None, answer: Answer) -> Finding:
     """Judge what shows that a cache has kept the page; `answer`: the page as it came first."""
     tried, expected = "Page loaded twice, then as a visitor", "each time one that was made for this session alone"
     signs = signs_of_cache(answer)
+    if kept is Kept.VISITORS:
+        tried = "Page, and the same under an address that no cache has seen"
+        return fault(Trial.PAGE_CACHE, tried, f"{kept}{signs}", expected, VISITORS_HINT)
     if kept is not None:
         return fault(Trial.PAGE_CACHE, tried, f"{kept}{signs}", expected, HINT)
     return ok(Trial.PAGE_CACHE, tried, f"each time a page of its own{signs}", expected)

@@ -25,6 +25,8 @@ def judge_probe(answer: Answer) -> Finding:
 def _why_refused(status: int, phase: object, reason: object) -> str:
     if status == 503:
         return "The process that answered can't judge sessions: see store-owner and the log of the site."
+    if status >= 500:
+        return "The site fails at its own address: see its log, and the findings of system-checks."
     if status == 401 and phase == "ended" and reason is None:
         return (
             f"The cookie {settings.SESSION_COOKIE_NAME!r} did not arrive: the proxy drops it, or the site has another "

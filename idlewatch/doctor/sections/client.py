@@ -12,7 +12,7 @@ from django.urls import reverse
 from idlewatch.doctor.browsing import Browsing, Visit
 from idlewatch.doctor.findings import Finding, Outcome, Trial, skipped
 from idlewatch.doctor.html import Page, parse_page
-from idlewatch.doctor.http_client import FETCH
+from idlewatch.doctor.http_client import FETCH, Answer
 from idlewatch.doctor.loaded_page import CLIENT, CLIENT_EXPECTED, config_of, judge_client, judge_page, page_of
 from idlewatch.doctor.page_addresses import json_of, judge_answers, judge_places, urls_in
 from idlewatch.doctor.page_caches import Kept, find_kept, judge_headers, judge_kept, judge_visitor_headers
@@ -25,20 +25,28 @@ class Loaded(NamedTuple):
     """What later trials need to know of the page."""
 
     page: Page = Page()
+    is_failing: bool = False
+    """It ends in an error of the site, as others may then."""
     is_kept: bool = False
     """A cache keeps pages of users: what comes at an address says little of the site."""
 
     def __repr__(self) -> str:
         return f"<Loaded {self.page!r}>"
 
+    def excuse(self, finding: Finding, answer: Answer) -> Finding:
+        """Return a finding, or that it was not tried where the page had failed, too: that is one fault."""
+        if self.is_failing and answer.status >= 500 and finding.outcome is Outcome.FAULT:
+            return skipped(finding.trial, finding.tried, f"{answer.summary}; see the trial page", finding.expected)
+        return finding
+
 
 def examine_page(site: Site, browsing: Browsing, path: str, seen: Visit) -> Generator[Finding, None, Loaded]:
     """Load the page as a user, and look at its client; `seen`: what a visitor got. Raises `NoAnswer`."""
     visit = browsing.open(path)
     kept = None
-    if not page_of(visit).clients:
+    if not _is_of_user(visit):
         fresh = browsing.open(_unseen(path))
-        kept = Kept.VISITORS if page_of(fresh).clients else _kept_elsewhere(site, browsing)
+        kept = Kept.VISITORS if _is_of_user(fresh) else _kept_elsewhere(site, browsing)
         if kept is not None:
             yield judge_kept(kept, visit.last)
         if kept is Kept.VISITORS:
@@ -49,7 +57,7 @@ def examine_page(site: Site, browsing: Browsing, path: str, seen: Visit) -> Gene
     finding = judge_page(visit)
     yield finding
     if finding.outcome is not Outcome.OK:
-        return Loaded()
+        return Loaded(is_failing=visit.is_failure)
     page = page_of(visit)
     yield judge_client(page)
     if len(page.clients) != 1 or page.clients[0].config is None:
@@ -61,7 +69,12 @@ def examine_page(site: Site, browsing: Browsing, path: str, seen: Visit) -> Gene
     yield from judge_policies(visit.last, page)
     if len(seen.answers) == 1 and seen.is_page and not page_of(seen).clients:
         yield from judge_visitor_headers(seen.last)
-    return Loaded(page, kept is not None)
+    return Loaded(page, is_kept=kept is not None)
+
+
+def _is_of_user(visit: Visit) -> bool:
+    """Return whether a page came as its user is to have it; the login page may have the client, too."""
+    return judge_page(visit).outcome is Outcome.OK and bool(page_of(visit).clients)
 
 
 def _unseen(path: str) -> str:

@@ -22,6 +22,7 @@ from idlewatch.doctor.ended_answers import (
 )
 from idlewatch.doctor.findings import Finding, Trial, skipped
 from idlewatch.doctor.http_client import FETCH, NAVIGATION, Answer, NoAnswer
+from idlewatch.doctor.sections.client import Loaded
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Closed, Refused
 from idlewatch.http.responses import reason_cookie
@@ -38,10 +39,10 @@ KEPT = "a cache keeps pages of users; see page-cache"
 FORM = b"idlewatch-doctor=1"
 
 
-def examine_end(site: Site, probe: Probe, *, is_kept: bool) -> Generator[Finding, None, None]:
+def examine_end(site: Site, probe: Probe, loaded: Loaded) -> Generator[Finding, None, None]:
     """End a probe, and look at what the site answers to its cookie from then on. Raises `NoAnswer`.
 
-    `is_kept`: a cache keeps pages of users, so that what comes of loading one says nothing of the site.
+    Where a cache keeps pages of users, what comes of loading one says nothing of the site.
     """
     state, seconds = _end(site, probe)
     finding = judge_state(state, seconds)
@@ -49,17 +50,16 @@ def examine_end(site: Site, probe: Probe, *, is_kept: bool) -> Generator[Finding
     if state.status == 200:
         return
     sessions, page = site.path_to(reverse("idlewatch:sessions")), site.page_path
-    if is_kept:
-        yield skipped(
-            Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, "a cache keeps pages of users; see page-cache", REDIRECT
-        )
+    if loaded.is_kept:
+        yield skipped(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, KEPT, REDIRECT)
     else:
         navigation = site.request_as(probe, sessions, headers=NAVIGATION)
         yield judge_redirect(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, navigation, sessions)
-        yield from _notice(site, navigation)
+        yield from _notice(site, navigation, loaded)
         yield judge_deletion(navigation, site.address)
         yield judge_fetch(site.request_as(probe, sessions, headers=FETCH))
-        yield judge_old_page(site.request_as(probe, page, headers=NAVIGATION))
+        old = site.request_as(probe, page, headers=NAVIGATION)
+        yield loaded.excuse(judge_old_page(old), old)
     form = site.request_as(probe, sessions, method="POST", headers=_form_headers(site, page), body=FORM)
     yield judge_redirect(Trial.ENDED_POST, POST_TRIED, form, page.partition("?")[0])
     yield _socket(site, probe)
@@ -88,7 +88,7 @@ def _form_headers(site: Site, page: str) -> Mapping[str, str]:
     }
 
 
-def _notice(site: Site, navigation: Answer) -> Iterator[Finding]:
+def _notice(site: Site, navigation: Answer, loaded: Loaded) -> Iterator[Finding]:
     """Go where the answer leads, as a browser would: with the cookie of the reason, and without that of the session."""
     target = redirect_of(navigation)
     if target is None:
@@ -100,7 +100,8 @@ def _notice(site: Site, navigation: Answer) -> Iterator[Finding]:
     left = cookies_set_by(navigation).get(reason_cookie())
     if left is not None:
         browsing.cookies[reason_cookie()] = left.value
-    yield judge_notice(navigation, browsing.open(target))
+    login = browsing.open(target)
+    yield loaded.excuse(judge_notice(navigation, login), login.last)
 
 
 def _socket(site: Site, probe: Probe) -> Finding:

@@ -61,9 +61,9 @@ def _examine_as(site: Site, probe: Probe, path: str, seen: Visit) -> Iterator[Fi
     browsing = Browsing(site, probe)
     loaded = yield from _trying(Trial.PAGE, lambda: examine_page(site, browsing, path, seen))
     loaded = loaded or Loaded()
-    yield from _trying(Trial.ADMIN_PAGE, lambda: _admin(site, browsing))
+    yield from _trying(Trial.ADMIN_PAGE, lambda: _admin(site, browsing, loaded))
     yield from _trying(Trial.LOGIN_VIEW, lambda: _login(site, browsing, loaded))
-    yield from _trying(Trial.OLD_COOKIE, lambda: examine_end(site, probe, is_kept=loaded.is_kept))
+    yield from _trying(Trial.OLD_COOKIE, lambda: examine_end(site, probe, loaded))
 
 
 def _trying(trial: Trial, findings: Callable[[], Generator[Finding, None, T]]) -> Generator[Finding, None, T | None]:
@@ -83,9 +83,10 @@ def _probe(site: Site, probe: Probe) -> Generator[Finding, None, bool]:
     return finding.outcome is Outcome.OK
 
 
-def _admin(site: Site, browsing: Browsing) -> Generator[Finding, None, None]:
+def _admin(site: Site, browsing: Browsing, loaded: Loaded) -> Generator[Finding, None, None]:
     for name, path in admin_sites():
-        yield judge_admin(name, browsing.open(site.path_to(path)))
+        visit = browsing.open(site.path_to(path))
+        yield loaded.excuse(judge_admin(name, visit), visit.last)
 
 
 def _login(site: Site, browsing: Browsing, loaded: Loaded) -> Generator[Finding, None, None]:
@@ -93,11 +94,13 @@ def _login(site: Site, browsing: Browsing, loaded: Loaded) -> Generator[Finding,
     config, back = config_of(loaded.page), quote(site.path_to(reverse("idlewatch:signed-in")))
     login = str(config.get("login") or site.path_to(conf.login_url))
     if site.address.has(login):
-        following = judge_login_view(browsing.open(str(config.get("signIn") or f"{login}?next={back}")))
+        visit = browsing.open(str(config.get("signIn") or f"{login}?next={back}"))
+        following = loaded.excuse(judge_login_view(visit), visit.last)
         yield following
         if following.outcome is Outcome.OK:
             yield from judge_default(browsing.open(login))
     else:
         yield skipped(Trial.LOGIN_VIEW, SIGN_IN, "it is another site's", FORM_OR_NEXT)
     prove = str(config.get("reauthenticate") or f"{site.path_to(reverse('idlewatch:reauthenticate'))}?next={back}")
-    yield judge_reauthentication(browsing.open(prove))
+    visit = browsing.open(prove)
+    yield loaded.excuse(judge_reauthentication(visit), visit.last)
