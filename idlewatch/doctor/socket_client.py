@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from django.utils.encoding import iri_to_uri
@@ -89,6 +89,14 @@ class TabSocket:
             self._connection.send(json.dumps(message))
         except ConnectionClosed as error:
             raise Closed(None if error.rcvd is None else error.rcvd.code, "") from None
+
+
+def pass_time(socket: TabSocket, seconds: float) -> None:
+    """Wait so long, and read what comes meanwhile; raises as `receive` does, but `TimeoutError`."""
+    deadline = time.monotonic() + seconds
+    with suppress(TimeoutError):
+        while (left := deadline - time.monotonic()) > 0:
+            socket.receive(left)
 
 
 @contextmanager

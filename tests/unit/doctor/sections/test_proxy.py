@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from msgspec.structs import replace
 
+from idlewatch.doctor import idle_socket
 from idlewatch.doctor.connection import NoAnswer
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.forwarding import FORGED_ADDRESS
@@ -337,6 +338,6 @@ class TestIdleSocket:
         told = list[str]()
         site = site_at(URL, waiting)
         site.note_progress = told.append
-        assert proxy._leave_alone(site, Socket(), 0.05) == "open, and no answer within 5 s"  # type: ignore[arg-type]
+        assert idle_socket._leave_alone(site, Socket(), 0.05) == "open, and no answer within 5 s"  # type: ignore[arg-type]
         site.close()
         assert told[0] == "A socket is left alone, 0 s left"
