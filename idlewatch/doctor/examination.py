@@ -6,11 +6,13 @@ import traceback
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 
+from django.db import DatabaseError
 from msgspec.structs import replace
 
 from idlewatch.doctor.findings import Finding, Section, Trial, fault
 from idlewatch.doctor.sections import browser, channel_layer, database, http, page, process, proxy, socket, store
 from idlewatch.doctor.site import Site
+from idlewatch.exceptions import StoreUnavailable
 
 Examine = Callable[[Site], Iterator[Finding]]
 """A section: it yields what it finds, as soon as it knows."""
@@ -51,12 +53,22 @@ def _without(finding: Finding, secrets: Collection[str]) -> Finding:
 
 def _broken_off(section: Section, error: Exception) -> Finding:
     """Return the fault that a section raised an exception. Its message may hold a password: it is not shown."""
+    trial, hint = _cause_of(section, error)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "idlewatch" in Path(frame.filename).parts]
     place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    return fault(
-        next(trial for trial in Trial if trial.section is section),
-        f"The rest of the section {section.value}",
-        f"{type(error).__name__}{place}",
-        "no exception",
-        "A part of the site raises what the doctor does not expect; with --traceback it shows where.",
-    )
+    tried = f"The rest of the section {section.value}"
+    return fault(trial, tried, f"{type(error).__name__}{place}", "no exception", hint)
+
+
+def _cause_of(section: Section, error: Exception) -> tuple[Trial, str]:
+    """Return the trial to which an exception belongs, and what to do about it."""
+    if isinstance(error, DatabaseError):
+        hint = (
+            "The database failed meanwhile for this command: is it away, locked by another writer, or restarted? A "
+            "probe that could not be ended ends by its limit of two minutes."
+        )
+        return Trial.DATABASE, hint
+    if isinstance(error, StoreUnavailable):
+        return Trial.STORE, "The store failed meanwhile for this command: is its server away, or restarted?"
+    first = next(trial for trial in Trial if trial.section is section)
+    return first, "A part of the site raises what the doctor does not expect; with --traceback it shows where."

@@ -24,6 +24,7 @@ from idlewatch.conf.extras import Extra
 from idlewatch.doctor import examination
 from idlewatch.doctor.findings import Finding, Section, Trial, fault, ok, skipped
 from idlewatch.doctor.site import Site
+from idlewatch.exceptions import StoreUnavailable
 from idlewatch.management import doctor
 from idlewatch.management.commands import idlewatch as command
 from idlewatch.management.doctor_display import Display
@@ -365,6 +366,27 @@ class TestEnd:
         assert code == 1
         with pytest.raises(RuntimeError):
             run("--traceback")
+
+    @pytest.mark.parametrize(
+        ("error", "trial"),
+        [
+            (OperationalError("could not connect as idlewatch:5ecret"), "database"),
+            (StoreUnavailable("redis://:5ecret@localhost"), "store"),
+        ],
+    )
+    def test_a_database_or_store_that_fails_meanwhile_is_named_as_that(
+        self, error: Exception, trial: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        def fail(_: Site) -> Iterator[Finding]:
+            yield GOOD
+            raise error
+
+        monkeypatch.setattr(examination, "SECTIONS", {Section.SOCKET: fail})
+        out, _, code = run("--json")
+        broken = json.loads(out)["findings"][-1]
+        assert (broken["trial"], broken["outcome"], code) == (trial, "fault", 1)
+        assert "failed meanwhile" in broken["hint"]
+        assert "5ecret" not in out
 
     def test_output_may_be_cut_off_by_the_command_that_reads_it(self, tmp_path: Path):
         script = (
