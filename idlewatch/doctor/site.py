@@ -290,7 +290,14 @@ class Site:
             self.run(self.store.ping())
         except StoreUnavailable as error:
             return str(error)
+        except Exception as error:  # noqa: BLE001 - what a project names as its store may raise anything
+            return f"it can't be opened: {type(error).__name__}"
         return None
+
+    @property
+    def shares_store(self) -> bool:
+        """Whether processes share their store; true also of one that can't be opened."""
+        return self.store_failure is not None or self.store.shared
 
     @cached_property
     def condition(self) -> StoreCondition | None:

@@ -24,7 +24,7 @@ TRIED, EXPECTED = "A message to each process over the channel layer", "an answer
 def examine(site: Site) -> Iterator[Finding]:
     """Send a message to itself, then to all processes; no tab sees any."""
     tried, expected = f"Channel layer {DEFAULT_CHANNEL_LAYER!r}", "a message to itself arrives"
-    if not site.store.shared:
+    if not site.shares_store:
         why = "not needed: the memory store has one process, which tells its tabs itself"
         yield ok(Trial.LAYER, tried, why, "one where processes share their store")
         return

@@ -28,11 +28,11 @@ OTHER_SETTINGS = "the processes that answer have other settings (see same-settin
 def examine(site: Site) -> Iterator[Finding]:
     """Look at the store: at its owner if it is in memory, else at its server and its processes."""
     tried = f"Store {conf.store['BACKEND']}"
-    if not site.store.shared:
+    site.note_progress("Asking the store …")
+    if not site.shares_store:
         yield ok(Trial.STORE, tried, "in memory, for one process", "it can be written to")
         yield _owner(site)
         return
-    site.note_progress("Asking the store …")
     if site.store_failure is not None:
         hint = (
             "While it is away, sessions are judged by their records, and no tab is told of changes. See LOCATION and "

@@ -259,6 +259,13 @@ class TestARealRedis:
         assert outcomes(findings) == {Trial.STORE: FAULT, **dict.fromkeys(ASKED, SKIPPED)}
         assert "secret" not in str([(each.tried, each.came, each.expected, each.hint) for each in findings])
 
+    def test_that_can_t_be_opened_is_one_fault(self, use: Callable[[str], None]):
+        answering = report(**SHARED)
+        use("nonsense://user:secret@host")
+        findings = found(answering)
+        assert outcomes(findings) == {Trial.STORE: FAULT, **dict.fromkeys(ASKED, SKIPPED)}
+        assert of(findings, Trial.STORE).came == "it can't be opened: ValueError"
+
     def test_that_may_only_be_read_is_a_fault(self, server: RedisServer, use: Callable[[str], None]):
         with redis.Redis.from_url(server.url) as client:
             client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@read", "+client"])
