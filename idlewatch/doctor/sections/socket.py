@@ -9,14 +9,17 @@ from functools import partial
 
 from django.db import DatabaseError
 
-from idlewatch.doctor import fallback, pushes, tab_trials
+from idlewatch.doctor import fallback, limits_trials, tab_trials
 from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.http_client import REQUEST_TIMEOUT, NoAnswer
+from idlewatch.doctor.pushes import warn_at
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Refused
 from idlewatch.doctor.state_endpoint import ask_phase
 from idlewatch.exceptions import StoreUnavailable, Undecided
+from idlewatch.models import WatchedSession
 from idlewatch.monitor import probes
+from idlewatch.monitor.probes import Probe
 
 FOREIGN = {"another site": "https://elsewhere.invalid", "null": "null", "none": None}
 """Origins that are not the site's own."""
@@ -28,6 +31,8 @@ IDLE_TIMEOUT, WARN_BEFORE = 60.0, 10.0
 SHORT_IDLE_TIMEOUT, SHORT_WARN_BEFORE = 4.0, 2.0
 """The limits of the session that is warned and ends."""
 TABS = 2
+RECORD_TIMEOUT = 2.0
+"""Seconds within which the site records an end."""
 NOT_SERVED = "no tab of a session is served"
 ACCOUNT, NO_RIGHTS = "Account of the probes", "one with no rights"
 
@@ -41,9 +46,9 @@ OF_TAB: Trials = {
 OF_FALLBACK: Trials = {Trial.FALLBACK: (fallback.SYNC, fallback.SYNCED)}
 OF_ACCOUNT: Trials = {Trial.ACCOUNT: (ACCOUNT, NO_RIGHTS)}
 OF_LIMITS: Trials = {
-    Trial.WARNING: (pushes.WARN, pushes.WARNED),
-    Trial.EXTENSION: (pushes.EXTEND, pushes.EXTENDED),
-    Trial.END: (pushes.END, pushes.ENDED),
+    Trial.WARNING: (limits_trials.WARN, limits_trials.WARNED),
+    Trial.EXTENSION: (limits_trials.EXTEND, limits_trials.EXTENDED),
+    Trial.END: (limits_trials.END, limits_trials.ENDED),
 }
 
 
@@ -155,9 +160,21 @@ def _try_limits(site: Site) -> Iterator[Finding]:
             for _ in range(TABS):
                 tab = stack.enter_context(site.socket_as(probe, site.socket_path))
                 tabs.append(tab)
-                warn_at = pushes.warn_at(tab.receive(REQUEST_TIMEOUT))
+                warned_at = warn_at(tab.receive(REQUEST_TIMEOUT))
         except (NoAnswer, TimeoutError) as error:
             yield from _skip(OF_LIMITS, f"the second session got no tabs: {error or 'no frame in time'}")
             return
         reports = list(site.reports.values())
-        yield from pushes.try_limits(tabs, warn_at, partial(ask_phase, site, probe), reports, site.note_progress)
+        for found in limits_trials.try_limits(
+            tabs, warned_at, partial(ask_phase, site, probe), reports, site.note_progress
+        ):
+            yield found
+            if found.trial is Trial.END and found.outcome is not Outcome.SKIPPED:
+                _await_record(probe)
+
+
+def _await_record(probe: Probe) -> None:
+    """Let the site record the end: it knows the reason."""
+    until = time.monotonic() + RECORD_TIMEOUT
+    while WatchedSession.objects.live().filter(pk=probe.watch_id).exists() and time.monotonic() < until:
+        time.sleep(RECORD_TIMEOUT / 20)

@@ -11,7 +11,8 @@ import pytest
 from idlewatch.core.policy import Phase
 from idlewatch.doctor import pushes
 from idlewatch.doctor.findings import Finding, Outcome, Trial
-from idlewatch.doctor.pushes import NOTHING, Push, judge_end, judge_extension, judge_warning, try_limits, why_not_pushed
+from idlewatch.doctor.limits_trials import judge_end, judge_extension, judge_warning, try_limits, why_not_pushed
+from idlewatch.doctor.pushes import NOTHING, Push
 from idlewatch.doctor.socket_client import Closed
 from idlewatch.ops.self_report import SelfReport, TimerReport
 
@@ -119,7 +120,7 @@ class TestTwoTabs:
                 raise TimeoutError
 
         due_at = time.monotonic()
-        waited = pushes._receive_all([Slow(), Tab(WARNED_FRAME)], Phase.WARNED, due_at, 1.0)  # type: ignore[list-item]
+        waited = pushes.receive_all([Slow(), Tab(WARNED_FRAME)], Phase.WARNED, due_at, 1.0)  # type: ignore[list-item]
         assert waited[0].late is None
         assert (waited[1].late or 0.0) < 0.2
 
