@@ -23,6 +23,10 @@ FETCH_TRIED = "Request of a script, after the end"
 REDIRECT = f"302 to the login page with {REDIRECT_FIELD_NAME!r}"
 REASON = Reason.LOGOUT
 """The reason with which probes end."""
+FETCH_EXPECTED = f"401, the ended frame as JSON, and Idlewatch-Ended: {REASON}"
+NOTICE_TRIED, NOTICE_EXPECTED = "Login page after the end", "a page that shows the reason"
+DELETION_TRIED = "Cookie of an ended session"
+STATE_TRIED, STATE_EXPECTED = "State with the old cookie", "401, ended"
 STILL_SERVED = "The page of an ended session is still served: a cache keeps it, or the page is not Django's."
 
 
@@ -57,7 +61,7 @@ def _who(answer: Answer) -> str:
 def judge_fetch(answer: Answer) -> Finding:
     """Judge the answer to a script's request."""
     trial, tried = Trial.ENDED_FETCH, FETCH_TRIED
-    expected = f"401, the ended frame as JSON, and Idlewatch-Ended: {REASON}"
+    expected = FETCH_EXPECTED
     frame, told = json_of(answer) or {}, answer.headers.get("Idlewatch-Ended")
     came = f"{answer.summary}, {'no ' if frame.get('phase') != 'ended' else ''}frame, Idlewatch-Ended: {told or 'none'}"
     if answer.status == 401 and frame.get("phase") == "ended" and frame.get("reason") == told == REASON:
@@ -77,7 +81,7 @@ def judge_fetch(answer: Answer) -> Finding:
 
 def judge_notice(navigation: Answer, login: Visit) -> Finding:
     """Judge whether the login page shows the reason, which the answer to the navigation has left in a cookie."""
-    trial, tried, expected = Trial.NOTICE, "Login page after the end", "a page that shows the reason"
+    trial, tried, expected = Trial.NOTICE, NOTICE_TRIED, NOTICE_EXPECTED
     if not login.is_page:
         hint = "Users of an ended session can't sign in: LOGIN_URL has to lead to a page that anyone may load."
         return fault(trial, tried, login.summary, expected, hint)
@@ -96,7 +100,7 @@ def judge_notice(navigation: Answer, login: Visit) -> Finding:
 
 def judge_deletion(answer: Answer, address: Address) -> Finding:
     """Judge whether the browser deletes the cookie of the ended session."""
-    trial, tried = Trial.DELETED_COOKIE, "Cookie of an ended session"
+    trial, tried = Trial.DELETED_COOKIE, DELETION_TRIED
     options = conf.cookie_options
     expected = f"deleted, for the path {options['path']}" + (f" of {options['domain']}" if options["domain"] else "")
     morsel = cookies_set_by(answer).get(conf.session_cookie_name)
@@ -126,7 +130,7 @@ def judge_deletion(answer: Answer, address: Address) -> Finding:
 
 def judge_state(answer: Answer, seconds: float) -> Finding:
     """Judge what the address of the state answers to the old cookie, `seconds` after the end."""
-    trial, tried, expected = Trial.OLD_COOKIE, "State with the old cookie", "401, ended"
+    trial, tried, expected = Trial.OLD_COOKIE, STATE_TRIED, STATE_EXPECTED
     frame = json_of(answer) or {}
     came = f"{answer.summary}, {frame.get('phase', 'no frame')} after {seconds:.1f} s"
     if answer.status == 401 and frame.get("phase") == "ended":

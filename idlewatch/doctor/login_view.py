@@ -15,6 +15,7 @@ LOGIN = "Login view while signed in, without 'next'"
 FORM_OR_NEXT = "the form, or a redirect to where 'next' leads"
 FORM_OR_PAGE = "the form, or a redirect to a page"
 PROVE = "Page to sign in again before the absolute timeout"
+PROVE_EXPECTED = "a form, or the way to where REAUTHENTICATE leads"
 LOOP_HINT = (
     "The login view redirects those who are signed in, and the page to which it leads sends them back: users can't "
     "sign in again. Leave redirect_authenticated_user off, or let it redirect to a page that every user may see."
@@ -65,7 +66,7 @@ def judge_default(visit: Visit) -> Iterator[Finding]:
 
 def judge_reauthentication(visit: Visit) -> Finding:
     """Judge what "Sign in again" opens in the alert before the absolute timeout."""
-    expected = "a form, or the way to where REAUTHENTICATE leads"
+    expected = PROVE_EXPECTED
     if visit.stop is Stop.ELSEWHERE or visit.is_page:
         return ok(Trial.REAUTHENTICATION, PROVE, visit.summary, expected)
     if visit.stop is not None:

@@ -16,6 +16,7 @@ from idlewatch.doctor.loaded_page import config_of, url_in
 NAMES = ("socket", "state", "message", "page", "logout")
 """The addresses in the client's configuration to which it sends requests."""
 TRIED = "Addresses that the page is given"
+ANSWERS_EXPECTED = "200 with JSON of state and page, 405 of message and logout, which want a POST"
 PATH_HINT = (
     "The site takes another path for its own than users do: set FORCE_SCRIPT_NAME, or have the proxy or the server "
     "hand over the path below which it lies, as docs/deployment.md shows."
@@ -49,7 +50,7 @@ def judge_places(urls: Mapping[str, str], address: Address, base: str | None) ->
 
 def judge_answers(answers: Mapping[str, Answer]) -> Finding:
     """Judge what came of a GET of each address but the socket's."""
-    expected = "200 with JSON of state and page, 405 of message and logout, which want a POST"
+    expected = ANSWERS_EXPECTED
     wrong = list(_wrong(answers))
     if wrong:
         hint = (

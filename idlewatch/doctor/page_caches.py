@@ -22,13 +22,15 @@ CACHE_SIGNS = (
     "Server-Timing",
 )
 """Headers by which caches tell of themselves."""
+TWICE, OF_ITS_OWN = "Page loaded twice, then as a visitor", "each time one that was made for this session alone"
+HEADERS, HEADERS_EXPECTED = "Cache-Control of the page", "no-store or private, and neither public nor s-maxage"
 HINT = (
     "A cache between here and the site, or a cache of the site itself, keeps pages of users. Have it keep no page with "
     "'Cache-Control: no-store' or 'private', and none for requests with a session cookie (docs/caching.md)."
 )
 VISITORS_HINT = (
-    "A cache keeps what visitors get, and serves it to users: they see no warning, and pages of others take them for "
-    "signed out. Have it heed 'Vary: Cookie', or keep nothing for requests with a session cookie (docs/caching.md)."
+    "A cache keeps what visitors get, and serves it to users: they get pages without the client, or have to sign in "
+    "again. Have it heed 'Vary: Cookie', or keep nothing for requests with a session cookie (docs/caching.md)."
 )
 
 
@@ -44,7 +46,7 @@ class Kept(StrEnum):
 
 def judge_kept(kept: Kept | None, answer: Answer) -> Finding:
     """Judge what shows that a cache has kept the page; `answer`: the page as it came first."""
-    tried, expected = "Page loaded twice, then as a visitor", "each time one that was made for this session alone"
+    tried, expected = TWICE, OF_ITS_OWN
     signs = signs_of_cache(answer)
     if kept is Kept.VISITORS:
         tried = "Page, and the same under an address that no cache has seen"
@@ -79,7 +81,7 @@ def signs_of_cache(answer: Answer) -> str:
 
 def judge_headers(answer: Answer) -> Finding:
     """Judge whether a page with the client says that it is one user's."""
-    tried, expected = "Cache-Control of the page", "no-store or private, and neither public nor s-maxage"
+    tried, expected = HEADERS, HEADERS_EXPECTED
     value = ", ".join(answer.headers.get_all("Cache-Control", []))
     names = {directive.strip().lower().partition("=")[0] for directive in value.split(",")}
     came = value or "none"

@@ -18,6 +18,7 @@ TRIED: Mapping[Trial, str] = {
     Trial.POLICY_SOCKET: "Policy for the socket and for requests of the client",
     Trial.POLICY_FORM: "Policy for the form that signs out",
 }
+EXPECTED = "every policy of the page allows it"
 WITHOUT: Mapping[Trial, str] = {
     Trial.POLICY_SCRIPT: "The page then neither warns nor hides its content at the end",
     Trial.POLICY_STYLE: "Warning and end then have no layout, and do not cover the page",
@@ -90,11 +91,11 @@ def judge_policies(answer: Answer, page: Page) -> Iterator[Finding]:
         if resources:
             yield _judge(trial, policies, resources, answer.url)
         else:
-            yield skipped(trial, tried, "the page names none", "every policy of the page allows it")
+            yield skipped(trial, tried, "the page names none", EXPECTED)
 
 
 def _judge(trial: Trial, policies: Sequence[ContentPolicy], resources: Sequence[Resource], url: str) -> Finding:
-    tried, expected = TRIED[trial], "every policy of the page allows it"
+    tried, expected = TRIED[trial], EXPECTED
     if not policies:
         return ok(trial, tried, "no policy", expected)
     reported: Refusal | None = None

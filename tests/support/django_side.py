@@ -45,11 +45,15 @@ class DjangoSide(HttpClient):
         if self.appended:
             before = sent.get("X-Forwarded-For")
             sent["X-Forwarded-For"] = f"{before}, {self.appended}" if before else self.appended
+        if cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         client = Client(headers={name: value for name, value in sent.items() if value is not None})
         response = client.generic(method, target, body or b"")
         message = HTTPMessage()
         for name, value in response.items():
             message[name] = value
+        for cookie in response.cookies.values():
+            message["Set-Cookie"] = cookie.OutputString()
         content = b"".join(response) if response.streaming else response.content
         url = self.address.origin + target
         return Answer(url, response.status_code, responses[response.status_code], message, content, 0.01)

@@ -10,6 +10,8 @@ from django.urls import reverse
 from idlewatch.doctor.browsing import Browsing, cookies_set_by, redirect_of
 from idlewatch.doctor.ended_answers import (
     NAVIGATION_TRIED,
+    NOTICE_EXPECTED,
+    NOTICE_TRIED,
     POST_TRIED,
     REDIRECT,
     judge_deletion,
@@ -94,7 +96,7 @@ def _notice(site: Site, navigation: Answer, loaded: Loaded) -> Iterator[Finding]
     if target is None:
         return
     if not site.address.has(target):
-        yield skipped(Trial.NOTICE, "Login page after the end", "it is another site's", "a page that shows the reason")
+        yield skipped(Trial.NOTICE, NOTICE_TRIED, "it is another site's", NOTICE_EXPECTED)
         return
     browsing = Browsing(site)
     left = cookies_set_by(navigation).get(reason_cookie())

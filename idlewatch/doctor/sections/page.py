@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.urls import reverse
 
@@ -15,14 +15,13 @@ from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, skipped
 from idlewatch.doctor.http_client import FETCH, NoAnswer
 from idlewatch.doctor.loaded_page import (
     LOG_HINT,
-    PAGE_EXPECTED,
-    USER,
     VISITOR,
     VISITOR_EXPECTED,
     config_of,
     judge_visitor,
 )
 from idlewatch.doctor.login_view import FORM_OR_NEXT, SIGN_IN, judge_default, judge_login_view, judge_reauthentication
+from idlewatch.doctor.page_trials import TEXTS, skip_others
 from idlewatch.doctor.probe_session import judge_probe
 from idlewatch.doctor.sections.client import Loaded, examine_page
 from idlewatch.doctor.sections.ended import examine_end
@@ -33,30 +32,42 @@ T = TypeVar("T")
 
 
 def examine(site: Site) -> Iterator[Finding]:
-    """Load the page as a visitor and as a user, and look at its client, its policies, the login view and an end."""
+    """Load the page as a visitor and as a user, and look at its client, its policies, the login view and an end.
+
+    What one finding decides for others is not tried: each of these says so.
+    """
+    made, why = set[Trial](), ""
+    for finding in _examine(site):
+        yield finding
+        made.add(finding.trial)
+        if finding.outcome is Outcome.FAULT:
+            why = why or f"see the trial {finding.trial}"
+    yield from skip_others(made, _why_not(site) or why or "nothing to try")
+
+
+def _why_not(site: Site) -> str | None:
+    return site.why_unreached or site.why_no_probe
+
+
+def _examine(site: Site) -> Iterator[Finding]:
     if site.why_unreached is not None:
-        yield skipped(Trial.VISITOR_PAGE, VISITOR, site.why_unreached, VISITOR_EXPECTED)
         return
     site.note_progress("Loading the page")
     path = site.page_path
-    seen = None
     try:
         seen = Browsing(site).open(path)
-        yield judge_visitor(seen)
     except NoAnswer as error:
         yield fault(Trial.VISITOR_PAGE, VISITOR, str(error), VISITOR_EXPECTED, LOG_HINT)
-    why = site.why_no_probe
-    if why is not None or seen is None:
-        yield skipped(Trial.PAGE, USER, why or "a visitor's page does not come", PAGE_EXPECTED)
         return
-    with site.probe() as probe:
-        yield from _examine_as(site, probe, path, seen)
+    yield judge_visitor(seen)
+    if site.why_no_probe is None:
+        with site.probe() as probe:
+            yield from _examine_as(site, probe, path, seen)
 
 
 def _examine_as(site: Site, probe: Probe, path: str, seen: Visit) -> Iterator[Finding]:
     accepted = yield from _trying(Trial.PROBE, lambda: _probe(site, probe))
     if not accepted:
-        yield skipped(Trial.PAGE, USER, "the site does not accept the probe", PAGE_EXPECTED)
         return
     browsing = Browsing(site, probe)
     loaded = yield from _trying(Trial.PAGE, lambda: examine_page(site, browsing, path, seen))
@@ -84,7 +95,11 @@ def _probe(site: Site, probe: Probe) -> Generator[Finding, None, bool]:
 
 
 def _admin(site: Site, browsing: Browsing, loaded: Loaded) -> Generator[Finding, None, None]:
-    for name, path in admin_sites():
+    sites = list(admin_sites())
+    if not sites:
+        tried, expected = TEXTS[Trial.ADMIN_PAGE]
+        yield skipped(Trial.ADMIN_PAGE, tried, "the project's URLs have none", expected)
+    for name, path in sites:
         visit = browsing.open(site.path_to(path))
         yield loaded.excuse(judge_admin(name, visit), visit.last)
 
@@ -92,7 +107,9 @@ def _admin(site: Site, browsing: Browsing, loaded: Loaded) -> Generator[Finding,
 def _login(site: Site, browsing: Browsing, loaded: Loaded) -> Generator[Finding, None, None]:
     """Open what "Sign in again" leads to in the page; where there is none, what it would lead to."""
     config, back = config_of(loaded.page), quote(site.path_to(reverse("idlewatch:signed-in")))
-    login = str(config.get("login") or site.path_to(conf.login_url))
+    login = str(config.get("login") or conf.login_url)
+    if not urlsplit(login).netloc:
+        login = site.path_to(login)
     if site.address.has(login):
         visit = browsing.open(str(config.get("signIn") or f"{login}?next={back}"))
         following = loaded.excuse(judge_login_view(visit), visit.last)
