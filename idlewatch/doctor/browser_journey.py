@@ -11,7 +11,8 @@ from django.utils.translation import override
 
 from idlewatch.core.activity import Reason
 from idlewatch.core.policy import Phase
-from idlewatch.doctor.browser import BrowserFailed, Tab, launched, open_tab
+from idlewatch.doctor.browser import launched, open_tab
+from idlewatch.doctor.browser_tab import BrowserFailed, Tab
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.site import Site
 from idlewatch.http.i18n import NOTICES
