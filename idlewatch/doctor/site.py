@@ -12,7 +12,6 @@ from statistics import median
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http.request import split_domain_port
 from django.urls import NoReverseMatch, reverse
@@ -22,12 +21,12 @@ from idlewatch.core.policy import Policy
 from idlewatch.core.probes import PROBE_LIFETIME
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.address import Address, why_no_cookie
+from idlewatch.doctor.challenges import Answered, send_challenge
 from idlewatch.doctor.http_client import NAVIGATION, Answer, HttpClient, NoAnswer
 from idlewatch.doctor.socket_client import TabSocket, open_socket
 from idlewatch.exceptions import IdleWatchError, StoreUnavailable
-from idlewatch.http.challenge import HEADER, is_answer, make_challenge, nonce_of
 from idlewatch.http.site_urls import below_script_name
-from idlewatch.monitor import probes, session_cache, stores
+from idlewatch.monitor import probes, stores
 from idlewatch.monitor.probes import Probe
 from idlewatch.ops.self_report import SelfReport, settings_digests
 from idlewatch.process import current_process, now
@@ -72,34 +71,8 @@ class Options(NamedTuple):
         return f"<Options for {self.address}>"
 
 
-def ahead(there: float, asked_at: float, answered_at: float) -> float:
-    """Return by how many seconds, at least, a clock is ahead that was read between two moments of this one.
-
-    >>> ahead(7.0, 2.0, 4.0), ahead(3.5, 2.0, 4.0), ahead(0.0, 2.0, 4.0)
-    (3.0, 0.0, -2.0)
-    """
-    return there - min(max(there, asked_at), answered_at)
-
-
 class CookieWithheld(IdleWatchError):
     """No session cookie is sent to this address."""
-
-
-class Answered(NamedTuple):
-    """What came of one challenge."""
-
-    report: SelfReport | None
-    """None: no process with the site's key answered."""
-    came: str
-    """What came, in a phrase."""
-    headers: Mapping[str, str]
-    clock_ahead: float = 0.0
-    """Seconds, at least, by which the clock of the process that answered is ahead of the doctor's."""
-    answer: Answer | None = None
-    """None: nothing answered at all."""
-
-    def __repr__(self) -> str:
-        return f"<Answered by {None if self.report is None else self.report.process}>"
 
 
 class Site:
@@ -321,28 +294,10 @@ class Site:
 
     def challenge(self, headers: Mapping[str, str] | None = None) -> Answered:
         """Challenge the site, with further headers, and return what came."""
-        challenge = make_challenge(now())
         if self.diagnosis_path is None:
             return Answered(None, "the project's URLs do not include those of idlewatch", {})
-        nonce = nonce_of(challenge)
-        # The query is another each time, for caches that keep what they should not.
-        path = f"{self.diagnosis_path}?{nonce}"
-        session_cache.put(nonce)
-        asked_at = now()
-        try:
-            answer = self.request(path, headers={**(headers or {}), HEADER: challenge, "Accept": "application/json"})
-        except NoAnswer as error:
-            return Answered(None, str(error), {})
-        found, answered_at = dict(answer.headers.items()), now()
-        proof = answer.headers.get(HEADER, "")
-        if not is_answer(proof, challenge, answer.body):
-            came = answer.summary if not proof else f"{answer.summary}, the answer to another challenge"
-            return Answered(None, came, found, answer=answer)
-        try:
-            report = msgspec.json.decode(answer.body, type=SelfReport)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return Answered(None, f"{answer.summary}, the report of another version of idlewatch", found, answer=answer)
-        return Answered(report, answer.summary, found, ahead(report.now, asked_at, answered_at), answer)
+        assert self.client is not None, "there is an address"  # noqa: S101
+        return send_challenge(self.client, self.diagnosis_path, headers)
 
     @cached_property
     def why_unreached(self) -> str | None:

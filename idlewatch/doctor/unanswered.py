@@ -12,10 +12,11 @@ from django.http.request import validate_host
 from django.urls import NoReverseMatch, reverse
 
 from idlewatch.doctor.address import Address
+from idlewatch.doctor.challenges import Answered
 from idlewatch.doctor.findings import Trial
 from idlewatch.doctor.forwarding import NGINX_HOST, NGINX_SCHEME, SSL_HEADER
 from idlewatch.doctor.http_client import Answer, NoAnswer, shown
-from idlewatch.doctor.site import Answered, Site
+from idlewatch.doctor.site import Site
 from idlewatch.http.challenge import CHALLENGE_VALIDITY, HEADER
 from idlewatch.process import now
 

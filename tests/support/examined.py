@@ -10,8 +10,9 @@ from django.test import RequestFactory
 from msgspec.structs import replace
 
 from idlewatch.doctor.address import parse_address
+from idlewatch.doctor.challenges import Answered
 from idlewatch.doctor.findings import Finding, Outcome, Trial
-from idlewatch.doctor.site import Answered, Options, Site
+from idlewatch.doctor.site import Options, Site
 from idlewatch.ops.self_report import SelfReport, TimerReport, self_report
 
 IN_TIME = TimerReport(round_age=0.4, is_listening=True)

@@ -11,9 +11,10 @@ from django.contrib.auth.models import User
 from msgspec.structs import replace
 
 from idlewatch.core.policy import Policy
+from idlewatch.doctor.challenges import Answered
 from idlewatch.doctor.connection import NoAnswer
 from idlewatch.doctor.http_client import Answer
-from idlewatch.doctor.site import CHALLENGES, Answered, CookieWithheld, Options, Site
+from idlewatch.doctor.site import CHALLENGES, CookieWithheld, Options, Site
 from idlewatch.http.challenge import HEADER
 from idlewatch.monitor.probes import Probe
 from idlewatch.process import now
@@ -92,7 +93,7 @@ class TestChallenges:
     @pytest.mark.parametrize("body", [b"", b"{}", b"[" * 100_000, b"\xff", b'{"process": 1}'])
     def test_may_be_answered_by_another_version(self, body: bytes, site: Site, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(DjangoSide, "request", lambda *_, **__: answer(200, "")._replace(body=body))
-        monkeypatch.setattr("idlewatch.doctor.site.is_answer", lambda *_: True)
+        monkeypatch.setattr("idlewatch.doctor.challenges.is_answer", lambda *_: True)
         answered = site.challenge()
         assert answered.report is None
         assert "another version" in answered.came

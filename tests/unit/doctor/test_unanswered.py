@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from idlewatch.doctor.address import parse_address
+from idlewatch.doctor.challenges import Answered
 from idlewatch.doctor.connection import NoAnswer
 from idlewatch.doctor.findings import Trial
 from idlewatch.doctor.http_client import Answer
-from idlewatch.doctor.site import Answered, Options, Site
+from idlewatch.doctor.site import Options, Site
 from idlewatch.doctor.unanswered import why_unanswered
 from idlewatch.http.challenge import HEADER
 from idlewatch.process import now

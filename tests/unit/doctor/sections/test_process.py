@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.core import checks
 
+from idlewatch.doctor.challenges import ahead
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import process
-from idlewatch.doctor.site import Options, Site, ahead
+from idlewatch.doctor.site import Options, Site
 from idlewatch.ops.self_report import SelfReport, TimerReport
 from tests.support.examined import IN_TIME, examined, of, outcomes, report
 
