@@ -122,6 +122,11 @@ def _host_of(name: str) -> str:
     return f"[{address.compressed}]" if address.version == IPV6 else address.compressed
 
 
+def is_in_clear(address: Address) -> bool:
+    """Return whether what is sent to an address goes to other machines in clear text."""
+    return address.scheme != "https" and not address.is_loopback
+
+
 def why_no_cookie(address: Address) -> str | None:
     """Return why no session cookie may be sent to an address, whatever answers there; None if it may."""
     allowed = [host for host in settings.ALLOWED_HOSTS if host != "*"]
@@ -129,6 +134,6 @@ def why_no_cookie(address: Address) -> str | None:
         allowed = list(DEBUG_HOSTS)
     if not validate_host(address.host, allowed):
         return f"ALLOWED_HOSTS names {allowed}, which does not have {address.host!r} ('*' does not count)"
-    if address.scheme != "https" and not address.is_loopback:
+    if is_in_clear(address):
         return f"{address.origin} is neither https nor an address of this machine"
     return None

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.conf import settings
 
 from idlewatch.core.activity import Reason
-from idlewatch.doctor.findings import Finding, Trial, fault, ok
+from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped
 from idlewatch.doctor.http_client import Answer
 from idlewatch.doctor.page_addresses import json_of
 
 TRIED, EXPECTED = "Session of a probe", "200, with the phase active"
 
 
-def judge_probe(answer: Answer) -> Finding:
-    """Judge what the address of the state answers to the cookie of a new probe."""
+PLACES = frozenset({"CACHES", "DATABASES", "DATABASE_ROUTERS", "SESSION_ENGINE"})
+"""The settings that say where a session is kept."""
+
+
+def judge_probe(answer: Answer, differing_settings: Collection[str] = ()) -> Finding:
+    """Judge what the address of the state answers to the cookie of a new probe.
+
+    `differing_settings`: those that the site has otherwise than this command, which is reported elsewhere.
+    """
     frame = json_of(answer) or {}
     phase = frame.get("phase")
     if answer.status == 200 and phase == "active":
         return ok(Trial.PROBE, TRIED, f"200, {phase}, {frame.get('remaining', 0):.0f} s left", EXPECTED)
     came = answer.summary if phase is None else f"{answer.summary}, {phase}, reason {frame.get('reason')}"
+    if answer.status == 401 and not PLACES.isdisjoint(differing_settings):
+        why = f"{came}, since the site keeps sessions elsewhere than this command (see same-settings)"
+        return skipped(Trial.PROBE, TRIED, why, EXPECTED)
     return fault(Trial.PROBE, TRIED, came, EXPECTED, _why_refused(answer.status, phase, frame.get("reason")))
 
 
@@ -29,8 +41,8 @@ def _why_refused(status: int, phase: object, reason: object) -> str:
         return "The site fails at its own address: see its log, and the findings of system-checks."
     if status == 401 and phase == "ended" and reason is None:
         return (
-            f"The cookie {settings.SESSION_COOKIE_NAME!r} did not arrive: the proxy drops it, or the site has another "
-            "name."
+            f"The cookie {settings.SESSION_COOKIE_NAME!r} did not arrive, since the proxy drops it or the site has "
+            "another name for it; or the site looks for the session in another database than this command has."
         )
     if status == 401 and reason == Reason.LOST:
         return (

@@ -61,6 +61,8 @@ def _other(site: Site, answer: Answer) -> str:
             return _not_found(site, answer)
         case 401 | 403:
             return "Something before idlewatch asks for a sign-in or refuses the doctor: exempt idlewatch's URLs there."
+        case 429:
+            return "Something limits how many requests a client may send: exempt this machine there for the run."
         case 502 | 503 | 504:
             return "The proxy does not reach the server, or the server is not ready: see the logs of both."
         case status if status >= 500:
@@ -92,7 +94,10 @@ def _redirected(address: Address, answer: Answer) -> Cause:
     elif parts.hostname == urlsplit(address.origin).hostname and parts.scheme == "https":
         hint = f"The site is used over https: give that address by --url {shown(urljoin(target, '/'))}."
     else:
-        hint = "The site is used at another address: give the one to which it redirects by --url."
+        hint = (
+            "The site is used at another address: give the one to which it redirects by --url. If that is where users "
+            "sign in before they get to the site, exempt idlewatch's URLs there."
+        )
     return Cause(Trial.CHALLENGE, hint)
 
 

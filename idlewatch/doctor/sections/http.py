@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from idlewatch.doctor.address import why_no_cookie
+from idlewatch.doctor.address import is_in_clear, why_no_cookie
 from idlewatch.doctor.cookies import cookie_of, flaws_of
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.http_client import Answer, NoAnswer, shown
@@ -86,6 +86,11 @@ def _cookies(site: Site) -> Iterator[Finding]:
     if why is not None:
         tried, expected = f"Cookie of a probe to {site.address.origin}", "it may go there"
         hint = "Nothing is tried with a session. Name the host in ALLOWED_HOSTS, and give the address as users have it."
+        if is_in_clear(site.address):
+            hint = (
+                "Nothing is tried with a session, whose cookie would go over the net in clear text. Give the https "
+                "address of the site, or run the command where the site runs and give its address there."
+            )
         yield fault(Trial.SESSION_COOKIE, tried, f"it may not: {why}", expected, hint)
 
 

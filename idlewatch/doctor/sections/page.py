@@ -87,7 +87,8 @@ def _trying(trial: Trial, findings: Callable[[], Generator[Finding, None, T]]) -
 
 
 def _probe(site: Site, probe: Probe) -> Generator[Finding, None, bool]:
-    finding = judge_probe(site.request_as(probe, site.path_to(reverse("idlewatch:state")), headers=FETCH))
+    answer = site.request_as(probe, site.path_to(reverse("idlewatch:state")), headers=FETCH)
+    finding = judge_probe(answer, site.differing_settings)
     yield finding
     if finding.outcome is not Outcome.OK:
         site.why_no_session = "the site does not accept its session; see the trial probe"

@@ -37,3 +37,15 @@ def test_one_that_is_not(came: Answer, hint: str):
     finding = judge_probe(came)
     assert finding.outcome is Outcome.FAULT
     assert hint in finding.hint
+
+
+@pytest.mark.parametrize("setting", ["CACHES", "DATABASES", "DATABASE_ROUTERS", "SESSION_ENGINE"])
+def test_one_that_is_kept_elsewhere_than_the_site_looks_for_it_is_the_fault_of_those_settings(setting: str):
+    finding = judge_probe(answer(401, frame("ended")), {setting, "DEBUG"})
+    assert finding.outcome is Outcome.SKIPPED
+    assert "see same-settings" in finding.came
+
+
+def test_other_settings_that_differ_excuse_nothing():
+    assert judge_probe(answer(401, frame("ended")), {"SESSION_COOKIE_NAME"}).outcome is Outcome.FAULT
+    assert judge_probe(answer(500, page()), {"DATABASES"}).outcome is Outcome.FAULT

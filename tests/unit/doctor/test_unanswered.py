@@ -80,6 +80,7 @@ def test_it_redirects_to_a_login(site: Site):
 def test_it_redirects_to_another_host(site: Site):
     text = hint(site, redirect("https://www.example.com/?token=secret", path=PATH))
     assert "the one to which it redirects" in text
+    assert "where users sign in before" in text
     assert "secret" not in text
 
 
@@ -102,7 +103,13 @@ def test_it_refuses_a_host_that_is_not_allowed(site: Site, settings: Any):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(401, "refuses the doctor"), (403, "refuses the doctor"), (502, "does not reach"), (504, "does not reach")],
+    [
+        (401, "refuses the doctor"),
+        (429, "limits how many"),
+        (403, "refuses the doctor"),
+        (502, "does not reach"),
+        (504, "does not reach"),
+    ],
 )
 def test_a_proxy_answers(site: Site, status: int, words: str):
     assert words in hint(site, answer(status, path=PATH))

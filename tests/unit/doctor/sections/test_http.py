@@ -155,15 +155,18 @@ class TestCookies:
         assert outcomes(examine("http://site.example/"))[Trial.SESSION_COOKIE] is WARNING
 
     @pytest.mark.parametrize(
-        ("url", "allowed", "why"),
-        [("http://site.example/", ["site.example"], "neither https nor"), ("https://site.example/", ["*"], "'*'")],
+        ("url", "allowed", "why", "remedy"),
+        [
+            ("http://site.example/", ["site.example"], "neither https nor", "Give the https address"),
+            ("https://site.example/", ["*"], "'*'", "Name the host in ALLOWED_HOSTS"),
+        ],
     )
     def test_of_a_probe_may_not_go_everywhere(
-        self, url: str, allowed: list[str], why: str, right: None, examine: Any, settings: Any
+        self, url: str, allowed: list[str], why: str, remedy: str, right: None, examine: Any, settings: Any
     ):
         settings.ALLOWED_HOSTS, settings.SESSION_COOKIE_SECURE = allowed, True
-        came = [each.came for each in examine(url, Options(user=User())) if each.outcome is FAULT]
-        assert any(why in each for each in came)
+        faults = [each for each in examine(url, Options(user=User())) if each.outcome is FAULT]
+        assert [remedy in each.hint for each in faults if why in each.came] == [True]
         assert not any("may not" in each.came for each in examine(url))
 
 
