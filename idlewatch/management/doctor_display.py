@@ -60,6 +60,5 @@ class Display:
             Outcome.OK: self._style.SUCCESS,
             Outcome.WARNING: self._style.WARNING,
             Outcome.FAULT: self._style.ERROR,
-            Outcome.SKIPPED: self._style.NOTICE,
         }
-        return painters[outcome](text)
+        return painters.get(outcome, str)(text)
