@@ -24,6 +24,7 @@ HTTPS = (
     "It redirects to the address that was asked for, since it takes the request for plain http: have the proxy send "
     f"X-Forwarded-Proto ({NGINX_SCHEME}), and set {SSL_HEADER}."
 )
+PUBLIC = "the site answers at its public address alone; give that by --url"
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -33,6 +34,8 @@ class Cause(NamedTuple):
     trial: Trial
     """The trial to which the fault belongs."""
     hint: str
+    is_fault: bool = True
+    """Whether something is wrong with the site; a right one may answer at its public address alone."""
 
     def __repr__(self) -> str:
         return f"<Cause {self.trial}>"
@@ -91,6 +94,8 @@ def _redirected(address: Address, answer: Answer) -> Cause:
             "A middleware or the proxy sends requests without a session elsewhere, to a login page for example: exempt "
             "idlewatch's URLs; those that need a session ask for one themselves."
         )
+    elif address.is_loopback and parts.scheme == "https":
+        return Cause(Trial.CHALLENGE, PUBLIC, is_fault=False)
     elif parts.hostname == urlsplit(address.origin).hostname and parts.scheme == "https":
         hint = f"The site is used over https: give that address by --url {shown(urljoin(target, '/'))}."
     else:
@@ -106,6 +111,8 @@ def _bad_host(address: Address) -> Cause:
     if validate_host(address.host, settings.ALLOWED_HOSTS):
         passed_on = f"{refused}, and it has {address.host!r}: the proxy passes on another header Host; {NGINX_HOST}"
         return Cause(Trial.HOST, passed_on)
+    if address.is_loopback:
+        return Cause(Trial.CHALLENGE, PUBLIC, is_fault=False)
     return Cause(Trial.CHALLENGE, f"{refused}: add {address.host!r}, or give another address by --url.")
 
 

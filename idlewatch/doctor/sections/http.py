@@ -73,6 +73,8 @@ def _challenge(site: Site) -> Finding:
         return ok(Trial.CHALLENGE, tried, came, expected)
     came = failed[0].came + (f" ({len(failed)} of {count} times)" if len(failed) < count else "")
     cause = why_unanswered(site, failed[0])
+    if not cause.is_fault:
+        return skipped(Trial.CHALLENGE, tried, f"{came}; {cause.hint}", expected)
     if cause.trial is not Trial.CHALLENGE and not site.reports:
         return skipped(Trial.CHALLENGE, tried, f"{came}; see {cause.trial.value}", expected)
     return fault(Trial.CHALLENGE, tried, came, expected, cause.hint)

@@ -34,7 +34,9 @@ def site(settings: Any) -> Iterator[Site]:
 
 def cause(site: Site, came: Answer | str) -> tuple[Trial, str]:
     failed = Answered(None, came, {}) if isinstance(came, str) else Answered(None, came.summary, {}, answer=came)
-    return why_unanswered(site, failed)
+    found = why_unanswered(site, failed)
+    assert found.is_fault
+    return found.trial, found.hint
 
 
 def hint(site: Site, came: Answer | str) -> str:
@@ -88,6 +90,17 @@ def test_it_redirects_to_tls():
     with closing(Site(Options(parse_address("http://example.com/")))) as site:
         came = redirect(f"https://example.com{PATH}", path=PATH)._replace(url=f"http://example.com{PATH}")
         assert "--url https://example.com/." in hint(site, came)
+
+
+@pytest.mark.parametrize(
+    "came", [redirect(f"https://127.0.0.1:8000{PATH}"), redirect("https://a.example/"), answer(400)]
+)
+def test_a_right_site_may_answer_at_its_public_address_alone(came: Answer, settings: Any):
+    settings.ALLOWED_HOSTS = ["a.example"]
+    with closing(Site(Options(parse_address("http://127.0.0.1:8000/")))) as site:
+        cause = why_unanswered(site, Answered(None, came.summary, {}, answer=came))
+    assert not cause.is_fault
+    assert "public address" in cause.hint
 
 
 def test_it_refuses_a_host_that_the_proxy_has_changed(site: Site):

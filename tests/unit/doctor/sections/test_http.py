@@ -117,6 +117,12 @@ class TestChallenge:
         assert found.outcome is SKIPPED
         assert "see forwarded-scheme" in found.came
 
+    def test_that_only_the_public_address_answers_is_no_fault(self, right: None, examine: Any, settings: Any):
+        settings.SECURE_SSL_REDIRECT = True
+        findings = examine()
+        assert FAULT not in outcomes(findings).values()
+        assert "give that by --url" in of(findings, Trial.CHALLENGE).came
+
     def test_that_the_urls_lack_leaves_the_fault_to_the_checks(self, have: Any, examine: Any):
         have(path("healthz", healthz))
         found = of(examine(), Trial.CHALLENGE)
