@@ -6,6 +6,7 @@ import io
 import socket
 import ssl
 import time
+import zlib
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -112,6 +113,8 @@ def why_not(address: Address, error: Exception) -> str:
             return f"nothing listens at {where}"
         case socket.gaierror():
             return f"the name {address.host} has no address: {error.strerror}"
+        case zlib.error():
+            return f"the answer of {where} is not compressed as its Content-Encoding claims"
         case TimeoutError():
             return f"no answer from {where} within {REQUEST_TIMEOUT:g} s"
         case _:

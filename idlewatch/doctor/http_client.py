@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from socket import socket
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.utils.encoding import iri_to_uri
 
@@ -76,6 +77,15 @@ class Answer(NamedTuple):
             return self.body.decode(errors="replace")
 
     @property
+    def json_object(self) -> Mapping[str, Any] | None:
+        """The JSON object that is the body; None if it is none."""
+        try:
+            found = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    @property
     def summary(self) -> str:
         """Status, reason, and where it redirects, without the query, which may hold a token."""
         location = self.headers.get("Location")
@@ -124,7 +134,7 @@ class HttpClient:
                 connection.request(method, iri_to_uri(target), body=body, headers=sent)
                 response = connection.getresponse()
                 content = _decompressed(response.read(MAX_BODY), response.headers)
-            except (OSError, HTTPException, ValueError) as error:
+            except (OSError, HTTPException, ValueError, zlib.error) as error:
                 raise NoAnswer(why_not(self.address, error)) from None
         elapsed = time.monotonic() - began
         url = self.address.origin + target
@@ -154,8 +164,4 @@ def shown(url: str) -> str:
 def _decompressed(content: bytes, headers: HTTPMessage) -> bytes:
     if headers.get("Content-Encoding", "").lower() != "gzip":
         return content
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, MAX_BODY)
-    except zlib.error:
-        # Something says that it compressed it, and did not.
-        return content
+    return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, MAX_BODY)

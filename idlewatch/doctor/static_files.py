@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +14,9 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 
 from idlewatch.doctor.address import parse_address
 from idlewatch.doctor.findings import Flaw
-from idlewatch.doctor.http_client import MAX_BODY, Answer, HttpClient, NoAnswer
+from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
 from idlewatch.doctor.site import Site
+from idlewatch.http.login_views import REDIRECTS
 from idlewatch.ops.self_report import SCRIPT, STYLESHEET
 
 COLLECT = "Run manage.py collectstatic, and restart the site."
@@ -87,7 +87,7 @@ def _status_hint(site: Site, url: str, status: int) -> str:
             f"The site lies below {site.address.prefix}, and the file does not: set STATIC_URL to the whole path. A "
             "relative one is fixed by the first request, which may have come past the proxy."
         )
-    if status in {301, 302, 303, 307, 308}:
+    if status in REDIRECTS:
         return "Static files are to be served to all, without a sign-in and at the address that pages name."
     if status == 404:
         return f"{COLLECT} Or nothing serves STATIC_URL: see docs/deployment.md for nginx, or use WhiteNoise."
@@ -155,13 +155,6 @@ def _stored(name: str) -> bytes | None:
 
 
 def _decoded(answer: Answer) -> bytes | None:
-    """Return the file; None if it came in an encoding that was not asked for, and is not gzip."""
+    """Return the file; None if it came in an encoding that the client of the doctor does not know, such as br."""
     encoding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding == "identity":
-        return answer.body
-    if encoding != "gzip":
-        return None
-    try:
-        return zlib.decompressobj(wbits=31).decompress(answer.body, MAX_BODY)
-    except zlib.error:
-        return b""
+    return answer.body if encoding in {"identity", "gzip"} else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import ssl
 import time
@@ -43,6 +44,29 @@ def test_an_answer_has_status_headers_body_and_text():
 def test_a_text_is_shown_whatever_its_charset_is_called(charset: str):
     with raw_server(response(b"text \xff", headers=[f"Content-Type: text/html; charset={charset}"])) as server:
         assert client_of(server.url).request("/").text == "text \ufffd"
+
+
+def test_a_body_is_decompressed_also_if_that_was_not_asked_for():
+    headers = ["Content-Encoding: gzip", "Content-Type: text/css"]
+    with raw_server(response(gzip.compress(b"body {}"), headers=headers)) as server:
+        assert client_of(server.url).request("/").body == b"body {}"
+
+
+def test_a_body_that_is_not_compressed_as_it_claims_is_no_answer():
+    with (
+        raw_server(response(b"body {}", headers=["Content-Encoding: gzip"])) as server,
+        pytest.raises(NoAnswer, match="not compressed as its Content-Encoding claims"),
+    ):
+        client_of(server.url).request("/")
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [(b'{"a": 1}', {"a": 1}), (b"[]", None), (b"<h1>", None), (b"\xff", None), (b"", None), (b"[" * 100_000, None)],
+)
+def test_a_json_object_is_found_in_a_body(body: bytes, found: object):
+    with raw_server(response(body)) as server:
+        assert client_of(server.url).request("/").json_object == found
 
 
 def test_a_redirect_is_not_followed_and_its_query_is_not_shown():
