@@ -14,7 +14,6 @@ from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
 from idlewatch.doctor.html import parse_page
 from idlewatch.doctor.http_client import Answer
 from idlewatch.doctor.loaded_page import page_of
-from idlewatch.doctor.page_addresses import json_of
 from idlewatch.http.responses import reason_cookie
 
 NAVIGATION_TRIED = "Page that needs a login, after the end"
@@ -62,7 +61,7 @@ def judge_fetch(answer: Answer) -> Finding:
     """Judge the answer to a script's request."""
     trial, tried = Trial.ENDED_FETCH, FETCH_TRIED
     expected = FETCH_EXPECTED
-    frame, told = json_of(answer) or {}, answer.headers.get("Idlewatch-Ended")
+    frame, told = answer.json_object or {}, answer.headers.get("Idlewatch-Ended")
     came = f"{answer.summary}, {'no ' if frame.get('phase') != 'ended' else ''}frame, Idlewatch-Ended: {told or 'none'}"
     if answer.status == 401 and frame.get("phase") == "ended" and frame.get("reason") == told == REASON:
         return ok(trial, tried, came, expected)
@@ -131,7 +130,7 @@ def judge_deletion(answer: Answer, address: Address) -> Finding:
 def judge_state(answer: Answer, seconds: float) -> Finding:
     """Judge what the address of the state answers to the old cookie, `seconds` after the end."""
     trial, tried, expected = Trial.OLD_COOKIE, STATE_TRIED, STATE_EXPECTED
-    frame = json_of(answer) or {}
+    frame = answer.json_object or {}
     came = f"{answer.summary}, {frame.get('phase', 'no frame')} after {seconds:.1f} s"
     if answer.status == 401 and frame.get("phase") == "ended":
         return ok(trial, tried, came, expected)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from idlewatch.doctor.address import Address
@@ -64,16 +62,7 @@ def judge_answers(answers: Mapping[str, Answer]) -> Finding:
 def _wrong(answers: Mapping[str, Answer]) -> Iterator[str]:
     for name, answer in answers.items():
         if name in {"state", "page"}:
-            if answer.status != 200 or json_of(answer) is None:
+            if answer.status != 200 or answer.json_object is None:
                 yield f"{name}: {answer.summary}" + (", no JSON" if answer.status == 200 else "")
         elif answer.status != 405:
             yield f"{name}: {answer.summary}"
-
-
-def json_of(answer: Answer) -> Mapping[str, Any] | None:
-    """Return the JSON object in an answer; None if there is none."""
-    try:
-        found = json.loads(answer.body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None

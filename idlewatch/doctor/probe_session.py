@@ -9,7 +9,6 @@ from django.conf import settings
 from idlewatch.core.activity import Reason
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped
 from idlewatch.doctor.http_client import Answer
-from idlewatch.doctor.page_addresses import json_of
 
 TRIED, EXPECTED = "Session of a probe", "200, with the phase active"
 
@@ -23,7 +22,7 @@ def judge_probe(answer: Answer, differing_settings: Collection[str] = ()) -> Fin
 
     `differing_settings`: those that the site has otherwise than this command, which is reported elsewhere.
     """
-    frame = json_of(answer) or {}
+    frame = answer.json_object or {}
     phase = frame.get("phase")
     if answer.status == 200 and phase == "active":
         return ok(Trial.PROBE, TRIED, f"200, {phase}, {frame.get('remaining', 0):.0f} s left", EXPECTED)

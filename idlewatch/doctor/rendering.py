@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from idlewatch.doctor.findings import Finding, Outcome, Section, Trial
+from idlewatch.doctor.phrases import counted
 
 INDENT = 9
 """Columns of the outcome at the start of a line."""
@@ -67,19 +68,19 @@ def as_json(findings: Sequence[Finding], seconds: float, requests: int) -> str:
 def summary(findings: Sequence[Finding], seconds: float, requests: int, width: int | None = None) -> tuple[str, str]:
     """Return what came of it all, in words, and the rest of the last line: what to do next, counts and time."""
     faults, warnings = _named(findings, Outcome.FAULT), _named(findings, Outcome.WARNING)
-    counted = counts(findings)
-    first = f"{_number(counted['fault'], 'fault')}: {faults}." if faults else _without_faults(findings)
+    numbers = counts(findings)
+    first = f"{counted(numbers['fault'], 'fault')}: {faults}." if faults else _without_faults(findings)
     rest = []
-    if counted["fault"] == 1:
+    if numbers["fault"] == 1:
         rest.append("Run this again when it is mended.")
     elif faults:
         rest.append("Start with the first, which may be why others failed, and run this again.")
     if warnings:
-        rest.append(f"{_number(counted['warning'], 'warning')}: {warnings}.")
-    if counted["skipped"]:
-        rest.append(f"{counted['skipped']} not tried; each line says why.")
-    sent = f" and {_number(requests, 'request')}, handshakes included" if requests else ""
-    rest.append(f"{counted['ok']} of {_number(len(findings), 'trial')} ok, in {seconds:.1f} s{sent}.")
+        rest.append(f"{counted(numbers['warning'], 'warning')}: {warnings}.")
+    if numbers["skipped"]:
+        rest.append(f"{numbers['skipped']} not tried; each line says why.")
+    sent = f" and {counted(requests, 'request')}, handshakes included" if requests else ""
+    rest.append(f"{numbers['ok']} of {counted(len(findings), 'trial')} ok, in {seconds:.1f} s{sent}.")
     return first, _wrapped(f"{first} {' '.join(rest)}", width, indent=0).removeprefix(first)
 
 
@@ -91,8 +92,8 @@ def _without_faults(findings: Sequence[Finding]) -> str:
 
 def counts(findings: Sequence[Finding]) -> dict[str, int]:
     """Return how many findings there are of each outcome."""
-    counted = Counter(finding.outcome for finding in findings)
-    return {outcome.value: counted[outcome] for outcome in Outcome}
+    numbers = Counter(finding.outcome for finding in findings)
+    return {outcome.value: numbers[outcome] for outcome in Outcome}
 
 
 def has_faults(findings: Sequence[Finding]) -> bool:
@@ -111,10 +112,6 @@ def _phrase(text: str) -> str:
 
 def _named(findings: Sequence[Finding], outcome: Outcome) -> str:
     return ", ".join(dict.fromkeys(finding.trial.value for finding in findings if finding.outcome is outcome))
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _wrapped(text: str, width: int | None, indent: int = INDENT) -> str:

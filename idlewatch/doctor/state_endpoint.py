@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from django.urls import reverse
 
 from idlewatch.doctor.http_client import FETCH, Answer, NoAnswer
@@ -36,10 +35,7 @@ def frame_in(answer: Answer) -> Mapping[str, Any]:
     Raises:
         NoAnswer: it has none.
     """
-    try:
-        frame = msgspec.json.decode(answer.body)
-    except (msgspec.MsgspecError, UnicodeError):
-        frame = None
-    if not isinstance(frame, dict) or frame.get("type") != "state" or "phase" not in frame:
+    frame = answer.json_object
+    if frame is None or frame.get("type") != "state" or "phase" not in frame:
         raise NoAnswer(f"{answer.summary}, and no state")
     return frame

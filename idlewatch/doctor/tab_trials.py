@@ -10,6 +10,7 @@ from idlewatch.core.policy import Phase, Policy
 from idlewatch.core.protocol import Close
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped
 from idlewatch.doctor.http_client import NoAnswer
+from idlewatch.doctor.phrases import counted, named
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.socket_client import Closed, TabSocket
 from idlewatch.doctor.state_endpoint import ask_state
@@ -153,7 +154,7 @@ def judge_elsewhere(
     """
     told = [f"{answer:.1f} s" if isinstance(answer, float) else answer for answer in answers]
     own = "nothing" if here is None else f"{here:.1f} s"
-    names = f"{len(processes)} process{'es' if len(processes) > 1 else ''} ({', '.join(processes)})"
+    names = f"{counted(len(processes), 'process')} ({named(processes)})"
     came = f"{own} left for this process, {', '.join(dict.fromkeys(told))} in {len(told)} answers from {names}"
     if here is None:
         hint = "This environment leads to another store than the site's: compare STORE, its LOCATION and PREFIX."

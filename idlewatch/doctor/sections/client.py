@@ -14,7 +14,7 @@ from idlewatch.doctor.findings import Finding, Outcome, Trial, skipped
 from idlewatch.doctor.html import Page, parse_page
 from idlewatch.doctor.http_client import FETCH, Answer
 from idlewatch.doctor.loaded_page import CLIENT, CLIENT_EXPECTED, config_of, judge_client, judge_page, page_of
-from idlewatch.doctor.page_addresses import json_of, judge_answers, judge_places, urls_in
+from idlewatch.doctor.page_addresses import judge_answers, judge_places, urls_in
 from idlewatch.doctor.page_caches import Kept, find_kept, judge_headers, judge_kept, judge_visitor_headers
 from idlewatch.doctor.page_policy import judge_policies
 from idlewatch.doctor.site import Site
@@ -107,7 +107,7 @@ def _owner_of(site: Site, browsing: Browsing, page: Page, page_url: str) -> str 
     if url is None or not isinstance(token, str) or not site.address.has(url):
         return None
     answer = browsing.request(f"{url}?{PARAMETER}={quote(token)}", FETCH)
-    owner = (json_of(answer) or {}).get("page")
+    owner = (answer.json_object or {}).get("page")
     return owner if answer.status == 200 and isinstance(owner, str) else None
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
-import msgspec
 from django.conf import settings
 from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
@@ -15,6 +13,7 @@ from idlewatch.doctor.address import is_in_clear, why_no_cookie
 from idlewatch.doctor.cookies import cookie_of, flaws_of
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.http_client import Answer, NoAnswer, shown
+from idlewatch.doctor.phrases import counted
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.static_files import (
     COLLECT,
@@ -69,7 +68,7 @@ def _challenge(site: Site) -> Finding:
     failed, count = [each for each in answered if each.report is None], len(answered)
     if not failed:
         slowest = max(each.answer.elapsed for each in answered if each.answer is not None)
-        came = f"{count} of {count} answered in {slowest * 1000:.0f} ms, by {len(site.reports)} process(es)"
+        came = f"{count} of {count} answered in {slowest * 1000:.0f} ms, by {counted(len(site.reports), 'process')}"
         return ok(Trial.CHALLENGE, tried, came, expected)
     came = failed[0].came + (f" ({len(failed)} of {count} times)" if len(failed) < count else "")
     cause = why_unanswered(site, failed[0])
@@ -116,11 +115,8 @@ def _health(site: Site) -> Finding:
 
 def _readiness(site: Site) -> Finding:
     def judge(answer: Answer) -> str | None:
-        try:
-            body = msgspec.json.decode(answer.body, type=dict[str, Any])
-        except msgspec.MsgspecError:
-            return "Another page answers there."
-        return None if body.get("ready") is True else "Another page answers there."
+        is_ready = (answer.json_object or {}).get("ready") is True
+        return None if is_ready else "Another page answers there."
 
     return _endpoint(site, Trial.READINESS, readyz, judge)
 
@@ -149,11 +145,8 @@ def _endpoint(site: Site, trial: Trial, view: View, judge: Callable[[Answer], st
 
 
 def _failing_parts(answer: Answer) -> str:
-    with suppress(msgspec.MsgspecError):
-        parts = msgspec.json.decode(answer.body, type=dict[str, Any]).get("problems")
-        if isinstance(parts, list) and parts:
-            return ", ".join(map(str, parts))
-    return "it names no parts"
+    parts = (answer.json_object or {}).get("problems")
+    return ", ".join(map(str, parts)) if isinstance(parts, list) and parts else "it names no parts"
 
 
 def url_of(view: View) -> str | None:
