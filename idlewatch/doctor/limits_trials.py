@@ -108,6 +108,11 @@ def judge_end(
 
 def why_not_pushed(pushes: Sequence[Push], reports: Sequence[SelfReport]) -> str:
     """Return the likely cause of a push that is missing or late."""
+    if any(push.is_cut_off for push in pushes):
+        return (
+            "The socket was cut off meanwhile: the server stopped or was restarted, or something on the way closes "
+            "sockets. If it comes again, see the log of the site and of its proxy."
+        )
     timers = {report.process: report.timer for report in reports if report.timer is not None}
     if reports and not timers:
         return "No process that answers runs a timer: wrap the application by idlewatch.asgi.watched."

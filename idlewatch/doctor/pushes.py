@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from idlewatch.core.policy import Phase
+from idlewatch.core.protocol import Close
 from idlewatch.doctor.http_client import NoAnswer
 from idlewatch.doctor.socket_client import Closed, TabSocket
 
@@ -27,6 +28,8 @@ class Push(NamedTuple):
     frame: Mapping[str, Any]
     is_awaited: bool = False
     """Whether it may still come."""
+    is_cut_off: bool = False
+    """Whether the socket was closed, and not by an end."""
 
     def __repr__(self) -> str:
         return f"<Push {self.late}>"
@@ -54,7 +57,8 @@ def receive_push(tab: TabSocket, phase: Phase, due_at: float, patience: float = 
     except TimeoutError:
         return Push(None, f"nothing within {patience:g} s of its time", {}, is_awaited=True)
     except NoAnswer as error:
-        return Push(None, str(error), {})
+        is_cut_off = isinstance(error, Closed) and error.code != Close.ENDED
+        return Push(None, str(error), {}, is_cut_off=is_cut_off)
     return Push(max(time.monotonic() - due_at, 0.0), _after(due_at), frame)
 
 

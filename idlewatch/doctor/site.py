@@ -223,6 +223,12 @@ class Site:
             answered.append(Answered(None, f"{type(error).__name__} in the doctor", {}))
 
     @cached_property
+    def usual_delay(self) -> float:
+        """How many seconds an answer to a challenge takes; 0 where none came."""
+        delays = [each.answer.elapsed for each in self.answered if each.answer is not None]
+        return median(delays) if delays else 0.0
+
+    @cached_property
     def reports(self) -> Mapping[str, SelfReport]:
         """The latest report of each process that answered, by its name."""
         found = {each.report.process: each.report for each in self.answered if each.report is not None}

@@ -29,7 +29,9 @@ REFUSED = f"{FORBIDDEN} to each"
 IDLE_TIMEOUT, WARN_BEFORE = 60.0, 10.0
 """The limits of the session whose activity is tried, in seconds."""
 SHORT_IDLE_TIMEOUT, SHORT_WARN_BEFORE = 4.0, 2.0
-"""The limits of the session that is warned and ends."""
+"""The limits of the session that is warned and ends, in seconds, where the site answers at once."""
+QUICK = 0.3
+"""Seconds within which a site answers that is given no more time."""
 TABS = 2
 RECORD_TIMEOUT = 2.0
 """Seconds within which the site records an end."""
@@ -149,10 +151,17 @@ def _try_tab(site: Site) -> Iterator[Finding]:
             yield from _skip({**rest, **OF_FALLBACK}, NOT_SERVED)
 
 
+def short_limits(delay: float) -> tuple[float, float]:
+    """Return idle timeout and warning of a session that is not warned before its tabs, with `delay` each, are open."""
+    slow = max(delay - QUICK, 0.0)
+    return SHORT_IDLE_TIMEOUT + (TABS + 1) * slow, SHORT_WARN_BEFORE + slow
+
+
 def _try_limits(site: Site) -> Iterator[Finding]:
     """Have a session warned, extended and ended in two tabs."""
+    idle_timeout, warn_before = short_limits(site.usual_delay)
     with (
-        site.probe(idle_timeout=SHORT_IDLE_TIMEOUT, warn_before=SHORT_WARN_BEFORE) as probe,
+        site.probe(idle_timeout=idle_timeout, warn_before=warn_before) as probe,
         ExitStack() as stack,
     ):
         tabs = []

@@ -107,6 +107,7 @@ class TestTwoTabs:
         found = run(Tab({"code": 1006}), Tab({"code": 1006}))
         assert outcomes(found) == ["fault", "skipped", "skipped"]
         assert "closed with 1006" in found[Trial.WARNING].came
+        assert "cut off meanwhile" in found[Trial.WARNING].hint
 
     def test_that_miss_the_end(self):
         found = run(Tab(*STORY[:2], None, None), Tab(*STORY[:2], None, None), phase="ended")

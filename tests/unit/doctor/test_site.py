@@ -120,6 +120,17 @@ urlpatterns: list[Any] = []
 """The URLs of a project without idlewatch's."""
 
 
+class TestUsualDelay:
+    def test_is_that_of_most_answers(self, site: Site):
+        answers = [answer()._replace(elapsed=elapsed) for elapsed in (0.2, 3.0, 0.3)]
+        vars(site)["answered"] = [Answered(None, "200 OK", {}, answer=each) for each in answers]
+        assert site.usual_delay == 0.3
+
+    def test_is_none_where_nothing_answers(self, site: Site):
+        vars(site)["answered"] = [Answered(None, "nothing listens", {})]
+        assert site.usual_delay == 0.0
+
+
 class TestTrust:
     def test_comes_with_an_answer_from_the_host_itself(self, reported: Callable[..., Site]):
         assert reported({"host": "127.0.0.1:8000"}, {"host": "127.0.0.1"}).why_no_cookie is None

@@ -45,6 +45,17 @@ class TestAccount:
         assert (found.outcome, found.came) == (Outcome.WARNING, named)
 
 
+def test_a_session_that_is_to_be_warned_and_to_end_is_quick_where_the_site_is():
+    assert socket.short_limits(0.05) == (4.0, 2.0)
+
+
+@pytest.mark.parametrize("delay", [0.5, 3.0, 10.0])
+def test_it_is_not_warned_before_its_tabs_are_open_and_warned_for_longer_than_an_answer_takes(delay: float):
+    idle_timeout, warn_before = socket.short_limits(delay)
+    assert idle_timeout - warn_before > socket.TABS * delay
+    assert warn_before > delay
+
+
 @pytest.mark.django_db
 def test_without_an_address_each_trial_says_why_it_is_skipped():
     site = Site(Options())
