@@ -6,7 +6,8 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from ssl import SSLSocket
 from typing import Any
 
 from django.utils.encoding import iri_to_uri
@@ -14,8 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from idlewatch.doctor.address import Address
-from idlewatch.doctor.connection import REQUEST_TIMEOUT, NoAnswer, why_not
+from idlewatch.doctor.connection import REQUEST_TIMEOUT, NoAnswer, secured, why_not
 from idlewatch.doctor.http_client import MAX_REASON, USER_AGENT, HttpClient, shown
+from idlewatch.doctor.two_way_tls import TwoWayTls
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that the closing handshake may take."""
@@ -115,13 +117,15 @@ def open_socket(
         raise NoAnswer("another origin gets no handshake")
     with ExitStack() as stack:
         try:
-            plain = client.connect(time.monotonic() + REQUEST_TIMEOUT, with_cookie=bool(cookies))
-            stack.callback(plain.close)
+            deadline = time.monotonic() + REQUEST_TIMEOUT
+            plain = stack.enter_context(closing(client.connect(deadline, with_cookie=bool(cookies))))
+            secure = stack.enter_context(closing(secured(client.address, plain, deadline)))
             connection = stack.enter_context(
                 connect(
-                    client.address.origin.replace("http", "ws", 1) + iri_to_uri(target),
+                    # Whether it has TLS is settled.
+                    f"ws://{client.address.netloc}{iri_to_uri(target)}",
                     # With a socket of its own it follows no redirect: browsers follow none either.
-                    sock=plain,
+                    sock=TwoWayTls(secure) if isinstance(secure, SSLSocket) else secure,  # type: ignore[arg-type]
                     origin=origin,  # type: ignore[arg-type]
                     additional_headers=_cookie_header(cookies),
                     user_agent_header=USER_AGENT,
