@@ -78,13 +78,28 @@ class NginxProcess(Server):
 class Nginx(NginxProcess):
     """The documented nginx before the web processes; `origin` is what a browser calls it."""
 
-    def __init__(self, directory: Path, webs: Sequence[Server], static: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        webs: Sequence[Server],
+        static: Path,
+        host: str = documented.HOST,
+        changes: Mapping[str, str] | None = None,
+    ) -> None:
+        """`changes`: texts of the documented files, and what stands there instead."""
         super().__init__(directory)
         self.plain_port = free_port()
-        key, certificate = self_signed()
-        (directory / "locations.conf").write_text(documented.text("locations.conf"))
+        self.name = host
+        key, certificate = self_signed(host)
+        site, locations = documented.text("nginx.conf"), documented.text("locations.conf")
+        for before, after in (changes or {}).items():
+            if before in locations:
+                locations = locations.replace(before, after)
+            else:
+                site = documented.replaced(site, {before: after})
+        (directory / "locations.conf").write_text(locations)
         site = documented.replaced(
-            documented.text("nginx.conf"),
+            site,
             {
                 "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
                 "listen 443 ssl;": f"listen 127.0.0.1:{self.port} ssl;",
@@ -94,15 +109,15 @@ class Nginx(NginxProcess):
                 "/etc/nginx/snippets/idlewatch.conf": str(directory / "locations.conf"),
                 **{
                     f"127.0.0.1:{port} ": f"127.0.0.1:{web.port} "
-                    for port, web in zip(documented.PORTS, webs, strict=True)
+                    for port, web in zip(documented.PORTS, webs, strict=False)
                 },
             },
         )
-        self.configure(site)
+        self.configure(site.replace(documented.HOST, host))
 
     @property
     def host(self) -> str:
-        return f"{documented.HOST}:{self.port}"
+        return f"{self.name}:{self.port}"
 
     @property
     def origin(self) -> str:
@@ -113,12 +128,12 @@ class Nginx(NginxProcess):
 
 
 @cache
-def self_signed() -> tuple[Path, Path]:
-    """Return a key and a certificate for the documented host."""
+def self_signed(host: str = documented.HOST) -> tuple[Path, Path]:
+    """Return a key and a certificate for a host."""
     directory = scratch()
     key, certificate = directory / "privkey.pem", directory / "fullchain.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    about = ["-days", "2", "-subj", f"/CN={documented.HOST}", "-addext", f"subjectAltName=DNS:{documented.HOST}"]
+    about = ["-days", "2", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"]
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*command, *about, *files], check=True, capture_output=True, cwd="/")
     return key, certificate
