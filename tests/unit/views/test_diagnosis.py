@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 
 from idlewatch.http.challenge import HEADER, is_answer, make_challenge
@@ -76,6 +77,23 @@ def test_anything_else_is_answered_as_an_unknown_path_is(method: str, headers: d
     ]
     assert answers[0] == answers[1]
     assert answers[0][0] == 404
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seconds", [0, 90_000])
+def test_a_user_sees_no_difference_either_whether_the_session_lives_or_has_ended(
+    seconds: int, client: Client, clock: Time
+):
+    answers = []
+    for path in (PATH, UNKNOWN):
+        client.force_login(User.objects.get_or_create(username="ann")[0])
+        clock.pass_(seconds)
+        answers.append(described(client.get(path, headers={"Sec-Fetch-Mode": "navigate"}), path))
+        clock.pass_(-seconds)
+    here, unknown = answers
+    assert here[0] == unknown[0] == 404
+    assert here[1].keys() == unknown[1].keys()
+    assert here[3].keys() == unknown[3].keys()
 
 
 def test_a_challenge_that_is_posted_is_answered_as_an_unknown_path_is(client: Client):
