@@ -100,9 +100,9 @@ async def test_other_sessions_get_nothing_and_go_on(redis_site: Any, tmp_path: P
         assert (await tab.ask("sync"))["phase"] == "active"
         assert visitor.get("/").status == 200
         tab.drop()
-    assert rows(server, "SELECT count(*) FROM idlewatch_watchedsession WHERE id LIKE 'probe:%' AND ended IS NULL") == [
-        (0,)
-    ]
+    assert rows(server, f"{RECORDS} LIKE 'probe:%' AND ended IS NULL") == []
+    # One of them ended by its limits; its record has the reason that its tabs were told.
+    assert rows(server, f"{RECORDS} LIKE 'probe:%' AND reason = 'idle'")
 
 
 def test_a_run_sends_a_few_dozen_requests_and_takes_seconds(redis_site: Any, tmp_path: Path):
