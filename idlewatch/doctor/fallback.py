@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Mapping
 
-from idlewatch.doctor.client_config import client_config
+from idlewatch.conf import conf
+from idlewatch.doctor.browsing import Browsing, Visit, cookies_set_by, is_deletion
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped
-from idlewatch.doctor.http_client import FETCH, NAVIGATION, Answer, NoAnswer
+from idlewatch.doctor.html import parse_page
+from idlewatch.doctor.http_client import FETCH, Answer, NoAnswer
+from idlewatch.doctor.loaded_page import config_of
 from idlewatch.doctor.site import Site
 from idlewatch.doctor.state_endpoint import frame_in
 from idlewatch.monitor.probes import Probe
@@ -19,33 +22,41 @@ CSRF_HEADER = "X-CSRFToken"
 def try_fallback(site: Site, probe: Probe) -> Finding:
     """Load the page, and send what its client sends where no socket opens."""
     site.note_progress("Sending a message over HTTP")
-    path = site.page_path
+    browsing = Browsing(site, probe)
     try:
-        page = site.request_as(probe, path, headers=NAVIGATION)
+        visit = browsing.open(site.page_path)
     except NoAnswer as error:
         return skipped(Trial.FALLBACK, SYNC, f"the page did not come: {error}", SYNCED)
-    config = client_config(page.text) or {}
+    config = config_of(parse_page(visit.last.text))
     url = str(config.get("message", ""))
     if not url:
-        why = f"{path} has no client ({page.summary}); see the trial client, or give another --path"
+        why = f"{site.page_path} has no client ({visit.summary}); see the trial client, or give another --path"
         return skipped(Trial.FALLBACK, SYNC, why, SYNCED)
+    if not site.address.has(url):
+        return skipped(Trial.FALLBACK, SYNC, "the page names an address of another origin", SYNCED)
     headers = {
         **FETCH,
         "Content-Type": "application/json",
         "Origin": site.address.origin,
-        "Referer": page.url,
+        "Referer": visit.last.url,
         str(config.get("csrfHeader", CSRF_HEADER)): str(config.get("csrf", "")),
     }
-    if not site.address.has(url):
-        return skipped(Trial.FALLBACK, SYNC, "the page names an address of another origin", SYNCED)
-    # As a browser does: with signed cookies, the CSRF token may be in the new one.
-    cookies = cookies_set_by(page)
-    is_renewed = any(cookies.get(name, value) != value for name, value in probe.cookies.items())
+    renewed = _renewed(visit, probe)
+    cookies = {**browsing.cookies, **renewed}
     try:
         answer = site.request_as(probe, url, method="POST", headers=headers, cookies=cookies, body=b'{"type": "sync"}')
     except NoAnswer as error:
         return fault(Trial.FALLBACK, SYNC, str(error), SYNCED, "Pages without a socket have no way to the site.")
-    return judge_fallback(answer, is_renewed=is_renewed)
+    return judge_fallback(answer, is_renewed=bool(renewed))
+
+
+def _renewed(visit: Visit, probe: Probe) -> Mapping[str, str]:
+    """Return the session cookie that a page has set, if it is another: with signed cookies, it may have the token."""
+    name = conf.session_cookie_name
+    morsel = cookies_set_by(visit.last).get(name)
+    if morsel is None or is_deletion(morsel) or morsel.value == probe.cookies.get(name):
+        return {}
+    return {name: morsel.value}
 
 
 def judge_fallback(answer: Answer, *, is_renewed: bool = False) -> Finding:
@@ -66,14 +77,3 @@ def judge_fallback(answer: Answer, *, is_renewed: bool = False) -> Finding:
     renewed = ", with the session cookie that the page has set" if is_renewed else ""
     came = f"{answer.summary}, {phase}, in {answer.elapsed * 1000:.0f} ms{renewed}"
     return ok(Trial.FALLBACK, SYNC, came, SYNCED)
-
-
-def cookies_set_by(answer: Answer) -> dict[str, str]:
-    """Return the cookies that an answer sets, as a browser would send them back."""
-    found = SimpleCookie()
-    for header in answer.headers.get_all("Set-Cookie", []):
-        try:
-            found.load(header)
-        except CookieError:
-            continue
-    return {name: morsel.value for name, morsel in found.items() if morsel.value}

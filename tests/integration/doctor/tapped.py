@@ -21,17 +21,17 @@ def main(path: Path, options: list[str]) -> None:
     """Run the doctor, with everything logged that can be logged."""
     settings.LOGGING["root"]["level"] = "DEBUG"
     django.setup()
-    from idlewatch.doctor import fallback, http_client, socket_client
+    from idlewatch.doctor import browsing, html, http_client, socket_client
     from idlewatch.monitor import probes
 
     secrets = {str(settings.SECRET_KEY)}
     request, write, connect = http_client.HttpClient.request, probes._write, socket_client.open_socket
-    config_in = fallback.client_config
+    config_in = html.Client.config.fget
 
     def note_request(self: Any, *args: Any, **given: Any) -> http_client.Answer:
         answer = request(self, *args, **given)
         secrets.update((given.get("cookies") or {}).values())
-        secrets.update(fallback.cookies_set_by(answer).values())
+        secrets.update(morsel.value for morsel in browsing.cookies_set_by(answer).values())
         secrets.update(value for name, value in (given.get("headers") or {}).items() if "csrf" in name.lower())
         return answer
 
@@ -44,8 +44,8 @@ def main(path: Path, options: list[str]) -> None:
         secrets.update((given.get("cookies") or {}).values())
         return connect(*args, **given)
 
-    def note_config(page: str) -> Any:
-        config = config_in(page)
+    def note_config(client: html.Client) -> Any:
+        config = config_in(client)  # type: ignore[misc]
         secrets.update(str(config[name]) for name in ("csrf", "token") if config)
         return config
 
@@ -53,7 +53,7 @@ def main(path: Path, options: list[str]) -> None:
     probes._write = note_session
     socket_client.open_socket = note_socket
     sys.modules["idlewatch.doctor.site"].open_socket = note_socket  # type: ignore[attr-defined]
-    fallback.client_config = note_config
+    html.Client.config = property(note_config)  # type: ignore[method-assign, assignment]
     try:
         execute_from_command_line(["manage.py", "idlewatch", "doctor", *options])
     finally:
