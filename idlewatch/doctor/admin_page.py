@@ -48,7 +48,7 @@ def judge_admin(name: str, visit: Visit) -> Finding:
     if visit.is_page and _is_of_admin(visit):
         return fault(Trial.ADMIN_PAGE, tried, f"{visit.summary}, without the client", EXPECTED, _why_none(visit))
     if visit.stop not in {None, Stop.ELSEWHERE} or visit.last.status >= 500:
-        hint = "Users of the admin who may not see it are sent in a circle, or get an error: see the site's log."
+        hint = "Users without access to the admin are redirected in a loop, or get an error: see the site's log."
         return fault(Trial.ADMIN_PAGE, tried, visit.summary, EXPECTED, hint)
     return skipped(Trial.ADMIN_PAGE, tried, f"{visit.summary}: this account sees no page of it", EXPECTED)
 
@@ -65,7 +65,7 @@ def _why_none(visit: Visit) -> str:
             "MIDDLEWARE."
         )
     return (
-        "Something renders or rewrites the theme's page in a way of its own: put {% idlewatch %} into a template of "
+        "Something renders or rewrites the theme's page in its own way: put {% idlewatch %} into a template of "
         "the project that extends the theme's base template, and keep middleware that rewrites pages before "
         "idlewatch's."
     )

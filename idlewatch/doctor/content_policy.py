@@ -41,8 +41,8 @@ class Why(StrEnum):
 
     SANDBOX = "the sandbox allows no script, or takes the page's origin away"
     OTHER_NONCE = "the tag has another nonce than the policy"
-    NO_NONCE = "the tag has no nonce, and 'strict-dynamic' lets no URL count"
-    NOT_NAMED = "no source of it has this address"
+    NO_NONCE = "the tag has no nonce, and 'strict-dynamic' ignores URLs"
+    NOT_NAMED = "none of its sources matches the address"
 
 
 class Resource(NamedTuple):

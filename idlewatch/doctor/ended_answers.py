@@ -43,7 +43,7 @@ def judge_redirect(trial: Trial, tried: str, answer: Answer, back_to: str) -> Fi
             f"Something else redirects before idlewatch does, and users don't come back to their page: {_who(answer)}"
         )
         return fault(trial, tried, f"{answer.summary}, without {REDIRECT_FIELD_NAME!r}", REDIRECT, hint)
-    return fault(trial, tried, answer.summary, REDIRECT, f"Something answers in the place of idlewatch: {_who(answer)}")
+    return fault(trial, tried, answer.summary, REDIRECT, f"Something answers instead of idlewatch: {_who(answer)}")
 
 
 def _leads_back(url: str, path: str) -> bool:
@@ -74,7 +74,7 @@ def judge_fetch(answer: Answer) -> Finding:
     elif answer.status == 401:
         hint = "The session is known, but with another reason: another app or command ended it at the same time."
     else:
-        hint = f"Scripts of pages don't learn of the end. Something answers in the place of idlewatch: {_who(answer)}"
+        hint = f"Scripts of pages don't learn of the end. Something answers instead of idlewatch: {_who(answer)}"
     return fault(trial, tried, came, expected, hint)
 
 
@@ -140,7 +140,7 @@ def judge_state(answer: Answer, seconds: float) -> Finding:
             "another one than this process's, or a router reads from a replica that lags."
         )
     else:
-        hint = "Something answers in the place of idlewatch: a middleware, or an error page of the proxy."
+        hint = "Something answers instead of idlewatch: a middleware, or an error page of the proxy."
     return fault(trial, tried, came, expected, hint)
 
 

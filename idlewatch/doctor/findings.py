@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and is unwise."""
+    """It works, but is unwise."""
     FAULT = "fault"
     SKIPPED = "skipped"
     """It was not tried: what came says why."""
@@ -167,7 +167,7 @@ def fault(trial: Trial, tried: str, came: str, expected: str, hint: str) -> Find
 
 
 def warning(trial: Trial, tried: str, came: str, expected: str, hint: str) -> Finding:
-    """Return the finding that something works, and is unwise."""
+    """Return the finding that something works, but is unwise."""
     return Finding(trial=trial, outcome=Outcome.WARNING, tried=tried, came=came, expected=expected, hint=hint)
 
 

@@ -38,7 +38,7 @@ def try_handshake(site: Site, report: SelfReport, path: str) -> Finding:
 
 
 def _first_frames(socket: TabSocket) -> Flaw | None:
-    swallowed = "Something between buffers or drops frames: no response buffering for sockets, at each proxy."
+    swallowed = "Something on the way buffers or drops frames: turn off response buffering for sockets at each proxy."
     try:
         socket.receive_phase("ended", FRAME_TIMEOUT)
     except TimeoutError:
@@ -64,7 +64,7 @@ def _refused(site: Site, report: SelfReport, tried: str, error: Refused) -> Find
     """Return the finding for an answer other than 101."""
     seen, sent = f"{report.scheme}://{report.host}", site.address.origin
     if error.status == 403 and seen != sent:
-        why = f"403, since the origin is {sent} and the site takes itself for {seen}; see above"
+        why = f"403, since the origin is {sent}, and to the site its own is {seen}; see above"
         return skipped(Trial.HANDSHAKE, tried, why, ENDED)
     if report.interface == "wsgi":
         hint = "The server is a WSGI server, which has no sockets: pages use HTTP, and learn of changes later."

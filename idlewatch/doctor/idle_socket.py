@@ -31,8 +31,8 @@ def try_idle_socket(site: Site, path: str) -> Finding:
     if cut is None:
         return ok(trial, tried, expected, expected)
     hint = (
-        "A proxy cuts off sockets that are silent for so long: have the server ping them (Daphne does each 20 s), and "
-        "make the proxy's timeout longer than that. For nginx: proxy_read_timeout 120s;"
+        "A proxy cuts off sockets that are silent for that long: have the server ping them (Daphne does each 20 s), "
+        "and make the proxy's timeout longer than that. For nginx: proxy_read_timeout 120s;"
     )
     return fault(trial, tried, cut, expected, hint)
 

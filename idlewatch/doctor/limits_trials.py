@@ -66,7 +66,7 @@ def judge_warning(pushes: Sequence[Push], phase: str, reports: Sequence[SelfRepo
     """Judge a warning; `phase`: what a request was told of the session where a push is missing."""
     came = _came(pushes)
     if _is_missing(pushes):
-        told = f"; a request is told {phase!r}" if phase else ""
+        told = f"; a request gets {phase!r}" if phase else ""
         return fault(Trial.WARNING, WARN, came + told, WARNED, why_not_pushed(pushes, reports))
     if max(push.late or 0.0 for push in pushes) >= LATE_AFTER:
         return warning(Trial.WARNING, WARN, came, WARNED, why_not_pushed(pushes, reports))
@@ -78,7 +78,7 @@ def judge_extension(pushes: Sequence[Push], phase: str, reports: Sequence[SelfRe
     came = _came(pushes, "after the click")
     if not _is_missing(pushes):
         return ok(Trial.EXTENSION, EXTEND, came, EXTENDED)
-    told = f"; a request is told {phase!r}" if phase else ""
+    told = f"; a request gets {phase!r}" if phase else ""
     if pushes[0].late is None:
         hint = "A message of the first tab was not answered: something on the way swallows frames, or the store fails."
         return fault(Trial.EXTENSION, EXTEND, came + told, EXTENDED, hint)
@@ -91,7 +91,7 @@ def judge_end(
     """Judge an end; `codes`: those with which the sockets were closed, `phase` as for `judge_warning`."""
     came = _came(pushes)
     if _is_missing(pushes):
-        told = f"; a request is told {phase!r}" if phase else ""
+        told = f"; a request gets {phase!r}" if phase else ""
         return fault(Trial.END, END, came + told, ENDED, why_not_pushed(pushes, reports))
     reasons = {push.frame.get("reason") for push in pushes}
     came += f", reason {'/'.join(map(str, sorted(map(str, reasons))))}, close codes {'/'.join(map(str, codes))}"
@@ -124,8 +124,8 @@ def why_not_pushed(pushes: Sequence[Push], reports: Sequence[SelfReport]) -> str
             return f"Process {process} does not receive what others publish: see the trial channel-layer-delivery."
     if any(push.late is not None and push.late < LATE_AFTER for push in pushes):
         return (
-            "One tab was told, the other was not: they are served by different processes, and the channel layer does "
-            "not carry messages between them. See the trial channel-layer-delivery."
+            "One tab received it, the other did not: they are served by different processes, and the channel layer "
+            "does not carry messages between them. See the trial channel-layer-delivery."
         )
     return (
         "Nothing was pushed: no timer ends what is due, or the message does not get to the process that serves the "

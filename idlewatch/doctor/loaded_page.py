@@ -94,8 +94,8 @@ def judge_client(page: Page) -> Finding:
     count = len(page.clients)
     if count == 0:
         hint = (
-            "The client is missing: put {% idlewatch %} once into the <body> of the base template. Where it stands "
-            "there, something takes it away: {% compress %} around it, or a middleware or proxy that rewrites pages."
+            "The client is missing: put {% idlewatch %} once into the <body> of the base template. If it is "
+            "there, something removes it: {% compress %} around it, or a middleware or proxy that rewrites pages."
         )
         return fault(Trial.CLIENT, tried, "none", expected, hint)
     if count > 1:
@@ -120,7 +120,7 @@ def _judge_files(page: Page, tried: str, expected: str) -> Finding:
         return ok(Trial.CLIENT, tried, f"{came}: the page's own bundle is to start the client", expected)
     if not any(script.attributes.get("type", "").lower() == "module" for script in page.scripts):
         kind = page.scripts[0].attributes.get("type", "")
-        hint = "Browsers don't run it so: something rewrites the script tags of pages, such as an optimizer of a CDN."
+        hint = "Browsers don't run it as a module: something rewrites script tags, such as a CDN's optimizer."
         return fault(Trial.CLIENT, tried, f"the script has the type {kind[:40]!r}", expected, hint)
     if not has_styles:
         hint = "A template of the project replaces idlewatch/client.html: its styles have to lie in the template, too."

@@ -17,7 +17,7 @@ FORM_OR_PAGE = "the form, or a redirect to a page"
 PROVE = "Page to sign in again before the absolute timeout"
 PROVE_EXPECTED = "a form, or the way to where REAUTHENTICATE leads"
 LOOP_HINT = (
-    "The login view redirects those who are signed in, and the page to which it leads sends them back: users can't "
+    "The login view redirects signed-in users, and the page to which it leads sends them back: users can't "
     "sign in again. Leave redirect_authenticated_user off, or let it redirect to a page that every user may see."
 )
 
@@ -38,12 +38,12 @@ def judge_login_view(visit: Visit) -> Finding:
         return ok(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected)
     if page_of(visit).clients:
         hint = (
-            "The login view takes those who are signed in to a page of its own, whatever 'next' says: the small "
+            "The login view takes signed-in users to a page of its own, whatever 'next' says: the small "
             "window of 'Sign in again' shows that, and stays open. Let the view follow 'next'."
         )
         return warning(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, hint)
     hint = (
-        "The login view takes those who are signed in to a page without the client, whatever 'next' says: the page "
+        "The login view takes signed-in users to a page without the client, whatever 'next' says: the page "
         "that waits for the sign-in is not told of it. Let the view follow 'next'."
     )
     return fault(Trial.LOGIN_VIEW, SIGN_IN, visit.summary, expected, hint)
@@ -70,9 +70,7 @@ def judge_reauthentication(visit: Visit) -> Finding:
     if visit.stop is Stop.ELSEWHERE or visit.is_page:
         return ok(Trial.REAUTHENTICATION, PROVE, visit.summary, expected)
     if visit.stop is not None:
-        hint = (
-            "The page of REAUTHENTICATE redirects in a circle: users can't sign in again before the absolute timeout."
-        )
+        hint = "The page of REAUTHENTICATE redirects in a loop: users can't sign in again before the absolute timeout."
     else:
         hint = f"Users can't sign in again before the absolute timeout. {LOG_HINT}"
     return fault(Trial.REAUTHENTICATION, PROVE, visit.summary, expected, hint)

@@ -22,7 +22,7 @@ EXPECTED = "every policy of the page allows it"
 WITHOUT: Mapping[Trial, str] = {
     Trial.POLICY_SCRIPT: "The page then neither warns nor hides its content at the end",
     Trial.POLICY_STYLE: "Warning and end then have no layout, and do not cover the page",
-    Trial.POLICY_SOCKET: "The page then takes itself for offline, and is told of no end",
+    Trial.POLICY_SOCKET: "The client then treats the page as offline, and receives no end",
     Trial.POLICY_FORM: "'Sign out now' then does nothing",
 }
 REMEDIES: Mapping[Why, str] = {

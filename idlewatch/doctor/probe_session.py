@@ -52,5 +52,6 @@ def _why_refused(status: int, phase: object, reason: object) -> str:
     if status == 401:
         return "The session ended before it was used: is the site's clock right, and does another app sign users out?"
     return (
-        "Something before idlewatch answers at its address, such as a middleware that redirects all requests of users."
+        "Something in front of idlewatch answers at its address, such as a middleware that redirects all requests of "
+        "users."
     )

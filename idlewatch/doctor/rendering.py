@@ -72,9 +72,9 @@ def summary(findings: Sequence[Finding], seconds: float, requests: int, width: i
     first = f"{counted(numbers['fault'], 'fault')}: {faults}." if faults else _without_faults(findings)
     rest = []
     if numbers["fault"] == 1:
-        rest.append("Run this again when it is mended.")
+        rest.append("Fix it, and run this again.")
     elif faults:
-        rest.append("Start with the first, which may be why others failed, and run this again.")
+        rest.append("Fix the first, which may have caused the others, and run this again.")
     if warnings:
         rest.append(f"{counted(numbers['warning'], 'warning')}: {warnings}.")
     if numbers["skipped"]:
@@ -86,7 +86,7 @@ def summary(findings: Sequence[Finding], seconds: float, requests: int, width: i
 
 def _without_faults(findings: Sequence[Finding]) -> str:
     if any(finding.trial is Trial.CHALLENGE and finding.outcome is Outcome.SKIPPED for finding in findings):
-        return "Nothing is wrong here, but no site was tried: start it, or give its address by --url."
+        return "Nothing is wrong here, but no site was tried: start it, or give its address with --url."
     return "Nothing is wrong."
 
 

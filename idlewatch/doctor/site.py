@@ -309,7 +309,7 @@ class Site:
     def why_unreached(self) -> str | None:
         """Why nothing can be tried at the address; None if the site answers there."""
         if self.options.address is None:
-            return "no site answers here; start it, or give its address by --url"
+            return "no site answers here; start it, or give its address with --url"
         return None if self.reports else "the site has not answered the challenge"
 
     @property
@@ -332,7 +332,7 @@ class Site:
         # Another site of the same ALLOWED_HOSTS may pass the challenge on to this one, by its own name.
         hosts = {str(report.host) for report in self.reports.values()}
         others = sorted(host for host in hosts if split_domain_port(host.lower())[0] != self.address.host)
-        return f"what answers at {self.address.host} takes itself for {others[0]}" if others else None
+        return f"the site that answers at {self.address.host} takes its host to be {others[0]}" if others else None
 
     def _require_trust(self) -> None:
         if self.why_no_cookie is not None:

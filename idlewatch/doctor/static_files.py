@@ -68,7 +68,7 @@ def flaws_in(site: Site, url: str, file: File, answer: Answer) -> Iterator[Flaw]
     content_type = answer.headers.get_content_type()
     if content_type not in file.types or not answer.headers.get("Content-Type"):
         came = answer.headers.get("Content-Type") or "no Content-Type"
-        hint = "Browsers refuse it by its type: have what serves static files send a right one (nginx: mime.types)."
+        hint = "Browsers refuse it by its type: have the server of static files send the right one (nginx: mime.types)."
         if content_type == "text/html":
             hint = "A page comes in its place, such as a login page: have static files served before that, to all."
         yield Flaw(f"200 with {came}", hint)
@@ -88,7 +88,7 @@ def _status_hint(site: Site, url: str, status: int) -> str:
             "relative one is fixed by the first request, which may have come past the proxy."
         )
     if status in REDIRECTS:
-        return "Static files are to be served to all, without a sign-in and at the address that pages name."
+        return "Serve static files to all, without a sign-in, and at the address that pages name."
     if status == 404:
         return f"{COLLECT} Or nothing serves STATIC_URL: see docs/deployment.md for nginx, or use WhiteNoise."
     return "See the log of what serves the static files."

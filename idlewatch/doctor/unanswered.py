@@ -21,7 +21,7 @@ from idlewatch.http.challenge import CHALLENGE_VALIDITY, HEADER
 from idlewatch.process import now
 
 HTTPS = (
-    "It redirects to the address that was asked for, since it takes the request for plain http: have the proxy send "
+    "It redirects to the address that was asked for, because it takes the request for plain http: have the proxy send "
     f"X-Forwarded-Proto ({NGINX_SCHEME}), and set {SSL_HEADER}."
 )
 PUBLIC = "the site answers at its public address alone; give that by --url"
@@ -56,21 +56,23 @@ def why_unanswered(site: Site, failed: Answered) -> Cause:
 def _other(site: Site, answer: Answer) -> str:
     if HEADER in answer.headers:
         return (
-            "Something between keeps answers that it must not keep (Cache-Control: no-store), or changes them: exclude "
-            "the site's pages and idlewatch's URLs from the cache of the proxy or CDN."
+            "A cache on the way keeps answers that it must not (Cache-Control: no-store), or a proxy changes them: "
+            "exclude the site's pages and idlewatch's URLs from the cache of the proxy or CDN."
         )
     match answer.status:
         case 404:
             return _not_found(site, answer)
         case 401 | 403:
-            return "Something before idlewatch asks for a sign-in or refuses the doctor: exempt idlewatch's URLs there."
+            return (
+                "Something in front of idlewatch asks for a sign-in or refuses requests: exempt idlewatch's URLs there."
+            )
         case 429:
             return "Something limits how many requests a client may send: exempt this machine there for the run."
         case 502 | 503 | 504:
             return "The proxy does not reach the server, or the server is not ready: see the logs of both."
         case status if status >= 500:
             return "The site failed: see its log."
-    return "Another site answers there, a page for all paths, or a cache: give the address as users have it by --url."
+    return "Another site, a catch-all page or a cache answers there: give the address that users visit with --url."
 
 
 def _nothing(came: str) -> str:
@@ -80,8 +82,8 @@ def _nothing(came: str) -> str:
             "have this machine trust it (SSL_CERT_FILE)."
         )
     if "TLS" in came:
-        return "Give the address as users have it, with http:// or https://, by --url."
-    return "Start the site, or give its address as users have it by --url."
+        return "Give the address that users visit, beginning with http:// or https://, with --url."
+    return "Start the site, or give the address that users visit with --url."
 
 
 def _redirected(address: Address, answer: Answer) -> Cause:
@@ -97,23 +99,23 @@ def _redirected(address: Address, answer: Answer) -> Cause:
     elif address.is_loopback and parts.scheme == "https":
         return Cause(Trial.CHALLENGE, PUBLIC, is_fault=False)
     elif parts.hostname == urlsplit(address.origin).hostname and parts.scheme == "https":
-        hint = f"The site is used over https: give that address by --url {shown(urljoin(target, '/'))}."
+        hint = f"The site uses https: give that address, --url {shown(urljoin(target, '/'))}."
     else:
         hint = (
-            "The site is used at another address: give the one to which it redirects by --url. If that is where users "
+            "The site has another address: give the one to which it redirects with --url. If that is where users "
             "sign in before they get to the site, exempt idlewatch's URLs there."
         )
     return Cause(Trial.CHALLENGE, hint)
 
 
 def _bad_host(address: Address) -> Cause:
-    refused = "Django refuses hosts that ALLOWED_HOSTS does not have"
+    refused = "Django refuses hosts that ALLOWED_HOSTS lacks"
     if validate_host(address.host, settings.ALLOWED_HOSTS):
-        passed_on = f"{refused}, and it has {address.host!r}: the proxy passes on another header Host; {NGINX_HOST}"
+        passed_on = f"{refused}, and it has {address.host!r}: the proxy passes on another Host header; {NGINX_HOST}"
         return Cause(Trial.HOST, passed_on)
     if address.is_loopback:
         return Cause(Trial.CHALLENGE, PUBLIC, is_fault=False)
-    return Cause(Trial.CHALLENGE, f"{refused}: add {address.host!r}, or give another address by --url.")
+    return Cause(Trial.CHALLENGE, f"{refused}: add {address.host!r}, or give another address with --url.")
 
 
 def _not_found(site: Site, answer: Answer) -> str:

@@ -18,7 +18,7 @@ LAYER_TIMEOUT = 1.5
 """Seconds for a message to arrive: beyond that, a tab would rather poll."""
 ROLL_TIMEOUT = 1.0
 """Seconds in which all processes have to answer; those that did not are asked once more."""
-TRIED, EXPECTED = "A message to each process over the channel layer", "an answer of each that lives"
+TRIED, EXPECTED = "A message to each process over the channel layer", "an answer from each live process"
 
 
 def examine(site: Site) -> Iterator[Finding]:
@@ -72,13 +72,13 @@ def _delivery(site: Site, layer: BaseChannelLayer) -> Finding:
     if missing:
         return _undelivered(site, layer, missing, answers)
     if not answers:
-        return skipped(Trial.LAYER_DELIVERY, TRIED, "no process lives any more", EXPECTED)
+        return skipped(Trial.LAYER_DELIVERY, TRIED, "no process is alive any more", EXPECTED)
     came = f"{counted(len(answers), 'process')} answered within {duration(max(answers.values()))}: {named(answers)}"
     return ok(Trial.LAYER_DELIVERY, TRIED, came, EXPECTED)
 
 
 def _undelivered(site: Site, layer: BaseChannelLayer, missing: Collection[str], answers: Collection[str]) -> Finding:
-    came = f"no answer of {named(missing)}" + (f"; {named(answers)} answered" if answers else "")
+    came = f"no answer from {named(missing)}" + (f"; {named(answers)} answered" if answers else "")
     timers = {report.process: report.timer for report in site.reports.values()}
     is_deaf = any((timer := timers.get(name)) is not None and not timer.is_listening for name in missing)
     if isinstance(layer, InMemoryChannelLayer):

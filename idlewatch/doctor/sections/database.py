@@ -118,7 +118,7 @@ def _records(site: Site) -> Iterator[Finding]:
     left = live.filter(pk__startswith=PROBE_PREFIX, started__lt=before).count()
     tried, expected = "Probes of earlier runs", "none is live"
     if left:
-        hint = "Nothing has ended them: the timer does not (see there)."
+        hint = "No timer has ended them: see the trial timer."
         yield warning(Trial.OLD_PROBES, tried, f"{left} should have ended", expected, hint)
     else:
         yield ok(Trial.OLD_PROBES, tried, "none is live", expected)
@@ -137,7 +137,7 @@ def _overdue(site: Site) -> Finding:
     if not site.reports:
         return skipped(Trial.OVERDUE, tried, f"{came}, and no process answers that could close them", expected)
     if all(report.timer is None for report in site.reports.values()) and not (site.condition and site.condition.living):
-        return skipped(Trial.OVERDUE, tried, f"{came}, since no timer runs (see there)", expected)
+        return skipped(Trial.OVERDUE, tried, f"{came}, since no timer runs; see timer", expected)
     hint = (
         "No timer closes records: it is stuck, or works on another database or store than this command. See the log of "
         "the servers; requests are refused all the same."

@@ -86,7 +86,7 @@ def _cookies(site: Site) -> Iterator[Finding]:
     why = None if site.options.user is None else why_no_cookie(site.address)
     if why is not None:
         tried, expected = f"Cookie of a probe to {site.address.origin}", "it may go there"
-        hint = "Nothing is tried with a session. Name the host in ALLOWED_HOSTS, and give the address as users have it."
+        hint = "Nothing is tried with a session. Name the host in ALLOWED_HOSTS, and give the address that users visit."
         if is_in_clear(site.address):
             hint = (
                 "Nothing is tried with a session, whose cookie would go over the net in clear text. Give the https "
@@ -136,7 +136,7 @@ def _endpoint(site: Site, trial: Trial, view: View, judge: Callable[[Answer], st
         came = f"503, not ready: {_failing_parts(answer)}"
         return fault(trial, tried, came, "200", "The site's log has the reasons ('This process is not ready').")
     if answer.status != 200:
-        hint = "Something before the view answers: a redirect to https or to a login, or the proxy."
+        hint = "Something in front of the view answers: a redirect to https or to a login, or the proxy."
         return fault(trial, tried, answer.summary, "200", hint)
     wrong = judge(answer)
     if wrong is not None:

@@ -42,7 +42,7 @@ def examine(site: Site) -> Iterator[Finding]:
     is_any_alive = site.condition is not None and bool(site.condition.living)
     for report in reports:
         if report.is_store_shared and site.store_failure is not None:
-            why = "the store can't be reached (see there), without which no round is kept"
+            why = "no timer works without the store, which can't be reached; see store"
             yield skipped(Trial.TIMER, f"Timer of process {process(report)}", why, EACH_SECOND)
         else:
             yield _timer(report, is_any_alive=is_any_alive)
@@ -117,7 +117,7 @@ def _same_versions(reports: list[SelfReport]) -> Finding:
     if not differing:
         return ok(Trial.SAME_VERSIONS, tried, "those here", expected)
     hint = (
-        "Servers that were not restarted after an upgrade run the former code: restart them. Or this is another "
+        "Servers that were not restarted after an upgrade run the old code: restart them. Or this is another "
         "environment than theirs: run the doctor where they run."
     )
     return warning(Trial.SAME_VERSIONS, tried, named(differing), expected, hint)
@@ -131,8 +131,8 @@ def _same_settings(reports: list[SelfReport]) -> Finding:
         return ok(Trial.SAME_SETTINGS, tried, "those here", expected)
     if len(differing) == len(here):
         # The digests have the secret key in them.
-        came, hint = "another SECRET_KEY", "Restart the servers: the key here is another since, theirs is a fallback."
-        return fault(Trial.SAME_SETTINGS, tried, came, expected, hint)
+        hint = "Restart the servers: the key here has changed, and theirs is now a fallback."
+        return fault(Trial.SAME_SETTINGS, tried, "another SECRET_KEY", expected, hint)
     make = fault if differing & DECISIVE_SETTINGS else warning
     hint = (
         "They run with other settings than this command, which then looks at other parts than theirs. Run it in their "
@@ -180,4 +180,4 @@ def _clocks(site: Site) -> Finding:
     hint = "Keep the clocks of all hosts in step (NTP)."
     if shared:
         return fault(Trial.PROCESS_CLOCK, tried, came, expected, f"They follow the clock of the store. {hint}")
-    return warning(Trial.PROCESS_CLOCK, tried, came, expected, f"A clock was set since that process began. {hint}")
+    return warning(Trial.PROCESS_CLOCK, tried, came, expected, f"A clock was set after that process started. {hint}")

@@ -92,7 +92,7 @@ def _judged(trial: Trial, flaw: Flaw | None, came: str, expected: str) -> Findin
 def _forged_address(site: Site, report: SelfReport) -> Finding:
     trial, tried, expected = Trial.FORGED_ADDRESS, WITH_SITE[Trial.FORGED_ADDRESS], "another address"
     if site.address.is_loopback and not report.forwarded:
-        return skipped(trial, tried, "no proxy is between; give the public address by --url", expected)
+        return skipped(trial, tried, "no proxy is in between; give the public address with --url", expected)
     answered = site.challenge(FORGED_HEADERS)
     if answered.report is None:
         return skipped(trial, tried, f"such a request gets {answered.came}", expected)

@@ -126,7 +126,7 @@ def judge_account(user: object) -> Finding:
     found = [name for name in ("is_superuser", "is_staff") if getattr(user, name, False)]
     if not found:
         return ok(Trial.ACCOUNT, ACCOUNT, "neither is_staff nor is_superuser", NO_RIGHTS)
-    hint = "It works, and its cookie opens more than the doctor needs: make an account that may do nothing, for --user."
+    hint = "It works, but its cookie opens more than the doctor needs: make an account with no rights for --user."
     return warning(Trial.ACCOUNT, ACCOUNT, " and ".join(found), NO_RIGHTS, hint)
 
 

@@ -22,7 +22,7 @@ MAX_LAPSED = 30.0
 """Seconds after which the tabs of a process that died have been taken back."""
 SETTLING = 60.0
 """Seconds after which the records are resumed into a new store, unless there are very many."""
-NO_TIMER = "no timer runs, which would use it (see there)"
+NO_TIMER = "no timer runs that would use it; see timer"
 OTHER_SETTINGS = "the processes that answer have other settings (see same-settings)"
 
 
@@ -84,7 +84,7 @@ def _owner(site: Site) -> Finding:
     try:
         owner = StoreOwner.objects.first()
     except DatabaseError:
-        return skipped(Trial.STORE_OWNER, tried, "the database can't be used (see there)", expected)
+        return skipped(Trial.STORE_OWNER, tried, "the database can't be used; see database", expected)
     if owner is not None:
         return _judged_owner(site, owner, tried, expected)
     if any(report.timer for report in site.reports.values()):
@@ -110,7 +110,7 @@ def _judged_owner(site: Site, owner: StoreOwner, tried: str, expected: str) -> F
         return fault(Trial.STORE_OWNER, tried, came, expected, hint)
     if age > OWNER_LEASE:
         if any(each.timer is None for each in reports.values()):
-            return skipped(Trial.STORE_OWNER, tried, f"{came}; no timer renews it (see there)", expected)
+            return skipped(Trial.STORE_OWNER, tried, f"{came}; no timer renews it; see timer", expected)
         hint = "The timer does not reach the database, or another one than this command: see the log of the server."
         return fault(Trial.STORE_OWNER, tried, came, expected, hint)
     return ok(Trial.STORE_OWNER, tried, came, expected)
@@ -154,7 +154,7 @@ def _leases(site: Site, condition: StoreCondition) -> Iterator[Finding]:
         yield skipped(Trial.LEASES, tried, NO_TIMER, expected)
     lapsed = [name for name, until in condition.leases.items() if until < condition.now - MAX_LAPSED]
     if lapsed and living and not condition.is_holding_back:
-        hint = "Their tabs still count, since none of the living took them back: see their logs."
+        hint = "Their tabs still count, since no live process took them over: see the logs."
         yield warning(Trial.LEASES, "Leases of processes that died", named(lapsed), "their tabs are taken back", hint)
 
 

@@ -22,9 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the one command and its options."""
         parser.add_argument("command", choices=["doctor"], metavar="doctor", help="try this site")
-        parser.add_argument(
-            "--url", help=f"the address of the site, as users have it; without it {USUAL_ADDRESS} is tried"
-        )
+        parser.add_argument("--url", help=f"the address that users visit; without it {USUAL_ADDRESS} is tried")
         accounts = parser.add_mutually_exclusive_group()
         accounts.add_argument(
             "--user", metavar="NAME", help="try with sessions of this account, meant to have no rights"
@@ -37,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--path", help="the page that is loaded with a session; by default the start page, if there is one"
         )
-        parser.add_argument("--idle", metavar="SECONDS", help="leave a socket alone for so long, as in 70")
+        parser.add_argument("--idle", metavar="SECONDS", help="leave a socket alone for this long, such as 70")
         parser.add_argument("--browser", metavar="DIRECTORY", help="drive a Chromium, and save its pictures in here")
         parser.add_argument("--chromium", metavar="PROGRAM", help="the Chromium for --browser, if it is not found")
         parser.add_argument("--json", action="store_true", help="print one JSON object")

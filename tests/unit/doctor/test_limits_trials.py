@@ -78,7 +78,7 @@ class TestTwoTabs:
     def test_that_are_told_nothing_are_one_fault(self):
         found = run(Tab(None, None), Tab(None, None))
         assert outcomes(found) == ["fault", "skipped", "skipped"]
-        assert found[Trial.WARNING].came == "nothing within 3 s of its time; a request is told 'warned'"
+        assert found[Trial.WARNING].came == "nothing within 3 s of its time; a request gets 'warned'"
 
     def test_of_which_one_is_told_the_fault_names_the_layer(self):
         found = run(Tab(*STORY), Tab(None, None), reports=[working("p1"), working("p2")])
@@ -112,7 +112,7 @@ class TestTwoTabs:
     def test_that_miss_the_end(self):
         found = run(Tab(*STORY[:2], None, None), Tab(*STORY[:2], None, None), phase="ended")
         assert outcomes(found) == ["ok", "ok", "fault"]
-        assert "a request is told 'ended'" in found[Trial.END].came
+        assert "a request gets 'ended'" in found[Trial.END].came
 
     def test_a_wait_in_one_makes_the_other_no_later(self, monkeypatch: pytest.MonkeyPatch):
         class Slow(Tab):

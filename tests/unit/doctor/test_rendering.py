@@ -69,12 +69,12 @@ class TestSummary:
 
     def test_names_faults_and_warnings_once_each_and_what_was_not_tried(self):
         assert self.summary(GOOD, BAD, BAD, UNWISE, NOT_TRIED) == (
-            "2 faults: handshake. Start with the first, which may be why others failed, and run this again. "
+            "2 faults: handshake. Fix the first, which may have caused the others, and run this again. "
             "1 warning: redis-persistence. 1 not tried; each line says why. 1 of 5 trials ok, in 9.8 s."
         )
 
     def test_one_fault_is_why_no_other_failed(self):
-        assert self.summary(BAD) == "1 fault: handshake. Run this again when it is mended. 0 of 1 trial ok, in 9.8 s."
+        assert self.summary(BAD) == "1 fault: handshake. Fix it, and run this again. 0 of 1 trial ok, in 9.8 s."
 
     def test_a_site_that_was_not_tried_is_not_called_right(self):
         untried = skipped(Trial.CHALLENGE, "Signed challenge", "no site answers", "a signed report")

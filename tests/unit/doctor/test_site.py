@@ -139,7 +139,7 @@ class TestTrust:
     def test_does_not_come_with_an_answer_that_was_passed_on(self, host: str | None, reported: Callable[..., Site]):
         """A relay sends the challenge on to the true site, by the name of that."""
         site = reported({"host": "127.0.0.1:8000"}, {"host": host})
-        assert "takes itself for" in str(site.why_no_cookie)
+        assert "takes its host to be" in str(site.why_no_cookie)
 
     def test_does_not_come_without_an_answer(self, site: Site, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(DjangoSide, "request", lambda *_, **__: answer(404))

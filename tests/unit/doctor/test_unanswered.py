@@ -117,9 +117,9 @@ def test_it_refuses_a_host_that_is_not_allowed(site: Site, settings: Any):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (401, "refuses the doctor"),
+        (401, "refuses requests"),
         (429, "limits how many"),
-        (403, "refuses the doctor"),
+        (403, "refuses requests"),
         (502, "does not reach"),
         (504, "does not reach"),
     ],

@@ -129,12 +129,12 @@ class TestDelivery:
 
     def test_finds_a_listener_that_stopped(self):
         finding = self.delivery(shared(), shared("p2"), listen=["p1"])
-        assert (finding.outcome, finding.came) == (FAULT, "no answer of p2; p1 answered")
+        assert (finding.outcome, finding.came) == (FAULT, "no answer from p2; p1 answered")
         assert "listener of that process has stopped" in finding.hint
 
     def test_finds_that_of_a_process_with_a_lease(self, leases: Leases):
         leases.renew("timer")
-        assert self.delivery(shared(), listen=["p1"]).came == "no answer of timer; p1 answered"
+        assert self.delivery(shared(), listen=["p1"]).came == "no answer from timer; p1 answered"
 
     def test_awaits_no_process_that_died_a_moment_ago(self, leases: Leases):
         leases.leave("dead")
@@ -147,7 +147,7 @@ class TestDelivery:
 
     def test_finds_that_nothing_is_carried(self):
         finding = self.delivery(shared(), shared("p2"))
-        assert (finding.outcome, finding.came) == (FAULT, "no answer of p1, p2")
+        assert (finding.outcome, finding.came) == (FAULT, "no answer from p1, p2")
         assert "carries nothing between processes" in finding.hint
 
     def test_finds_a_layer_of_each_process(self, settings: Any):

@@ -237,7 +237,7 @@ class TestHandshake:
         sockets.without = Refused(403, "Forbidden")
         findings = examine_behind_nginx(examine, X_Forwarded_Proto=None)
         assert faults(findings) == {Trial.SCHEME}
-        assert "takes itself for http://localhost" in of(findings, Trial.HANDSHAKE).came
+        assert "to the site its own is http://localhost" in of(findings, Trial.HANDSHAKE).came
 
     def test_is_refused_though_the_origin_is_right(self, examine: Any, sockets: Sockets):
         sockets.without = Refused(403, "Forbidden")
