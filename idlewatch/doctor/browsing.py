@@ -11,7 +11,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 from django.urls import get_script_prefix
 
 from idlewatch.conf import conf
-from idlewatch.doctor.http_client import NAVIGATION, Answer
+from idlewatch.doctor.http_client import NAVIGATION, Answer, shown
 from idlewatch.doctor.site import Site
 from idlewatch.http.login_views import REDIRECTS
 from idlewatch.monitor.probes import Probe
@@ -74,8 +74,8 @@ class Visit(NamedTuple):
         first = self.answers[0]
         redirects = len(self.answers) - 1
         if self.stop is Stop.ELSEWHERE:
-            target = urlsplit(urljoin(self.last.url, self.last.headers.get("Location", "")))
-            return f"{self.last.status} to {target.scheme}://{target.netloc}{target.path}, another origin"
+            target = urljoin(self.last.url, self.last.headers.get("Location", ""))
+            return f"{self.last.status} to {shown(target)}, another origin"
         if self.stop is not None:
             return f"{self.stop}, at the end {self.last.summary}"
         if not redirects:

@@ -14,6 +14,7 @@ from idlewatch.doctor.findings import Finding, Trial, fault, ok, warning
 from idlewatch.doctor.html import parse_page
 from idlewatch.doctor.http_client import Answer
 from idlewatch.doctor.loaded_page import page_of
+from idlewatch.doctor.phrases import duration
 from idlewatch.http.responses import reason_cookie
 
 NAVIGATION_TRIED = "Page that needs a login, after the end"
@@ -48,7 +49,10 @@ def judge_redirect(trial: Trial, tried: str, answer: Answer, back_to: str) -> Fi
 
 def _leads_back(url: str, path: str) -> bool:
     values = parse_qs(urlsplit(url).query).get(REDIRECT_FIELD_NAME, ())
-    return any(urlsplit(value).path == path for value in values)
+    try:
+        return any(urlsplit(value).path == path for value in values)
+    except ValueError:
+        return False
 
 
 def _who(answer: Answer) -> str:
@@ -131,7 +135,7 @@ def judge_state(answer: Answer, seconds: float) -> Finding:
     """Judge what the address of the state answers to the old cookie, `seconds` after the end."""
     trial, tried, expected = Trial.OLD_COOKIE, STATE_TRIED, STATE_EXPECTED
     frame = answer.json_object or {}
-    came = f"{answer.summary}, {frame.get('phase', 'no frame')} after {seconds:.1f} s"
+    came = f"{answer.summary}, {frame.get('phase', 'no frame')} after {duration(seconds)}"
     if answer.status == 401 and frame.get("phase") == "ended":
         return ok(trial, tried, came, expected)
     if answer.status == 200 and frame.get("phase") in {"active", "warned"}:

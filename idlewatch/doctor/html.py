@@ -47,7 +47,7 @@ class Client(Struct, eq=False):
         """The configuration; None if there is none that can be read."""
         try:
             config = json.loads(self.attributes.get("data-config", ""))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return config if isinstance(config, dict) else None
 

@@ -21,6 +21,7 @@ VISITOR_EXPECTED = f"{PAGE_EXPECTED} and without the client, or the way to sign 
 CLIENT = "Client in the page"
 CLIENT_EXPECTED = "one template, with its configuration, its script and its stylesheet"
 PATH_HINT = "Give --path a page of the site that this account may see."
+NO_URL = "about:invalid"
 LOG_HINT = "The log of the site has the error."
 
 
@@ -134,9 +135,10 @@ def config_of(page: Page) -> Mapping[str, Any]:
 
 
 def url_in(page: Page, page_url: str, url: str) -> str:
-    """Return the absolute URL of one that stands in a page."""
+    """Return the absolute URL of one that stands in a page; `NO_URL` if it is none."""
     try:
-        return urljoin(urljoin(page_url, page.base or ""), url)
+        joined = urljoin(urljoin(page_url, page.base or ""), url)
+        is_url = urlsplit(joined).port != 0
     except ValueError:
-        # Browsers ignore a base that is no URL.
-        return urljoin(page_url, url)
+        is_url = False
+    return joined if is_url else NO_URL

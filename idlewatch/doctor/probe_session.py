@@ -9,6 +9,7 @@ from django.conf import settings
 from idlewatch.core.activity import Reason
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped
 from idlewatch.doctor.http_client import Answer
+from idlewatch.doctor.phrases import duration
 
 TRIED, EXPECTED = "Session of a probe", "200, with the phase active"
 
@@ -25,7 +26,9 @@ def judge_probe(answer: Answer, differing_settings: Collection[str] = ()) -> Fin
     frame = answer.json_object or {}
     phase = frame.get("phase")
     if answer.status == 200 and phase == "active":
-        return ok(Trial.PROBE, TRIED, f"200, {phase}, {frame.get('remaining', 0):.0f} s left", EXPECTED)
+        remaining = frame.get("remaining")
+        left = f", {duration(remaining)} left" if isinstance(remaining, float) else ""
+        return ok(Trial.PROBE, TRIED, f"200, {phase}{left}", EXPECTED)
     came = answer.summary if phase is None else f"{answer.summary}, {phase}, reason {frame.get('reason')}"
     if answer.status == 401 and not PLACES.isdisjoint(differing_settings):
         why = f"{came}, since the site keeps sessions elsewhere than this command (see same-settings)"

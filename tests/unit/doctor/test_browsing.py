@@ -72,6 +72,18 @@ def test_none_is_followed_to_another_origin(to: str):
     assert "another origin" in visit.summary
 
 
+@pytest.mark.parametrize("to", ["http://[", "https://example.com:port/"])
+def test_what_is_no_url_leads_nowhere(to: str):
+    site, browsing = browse({"/": leads(to)})
+    assert not browsing.open("/").is_page
+    assert len(site.asked) == 1
+
+
+def test_a_password_in_a_url_is_not_shown():
+    _, browsing = browse({"/": leads("https://user:secret@sso.example.net/x/")})
+    assert "secret" not in browsing.open("/").summary
+
+
 def test_a_loop_ends():
     site, browsing = browse({"/a/": leads("/b/"), "/b/": leads("/a/")})
     assert browsing.open("/a/").stop is Stop.LOOP

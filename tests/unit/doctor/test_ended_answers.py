@@ -35,6 +35,7 @@ NOTICE = page('<p class="idlewatch-notice">Why</p>')
         (redirect("https://sso.example.net/?next=https%3A//www.example.com/idlewatch/sessions/"), Outcome.OK),
         (redirect("/login/"), Outcome.FAULT),
         (redirect("/login/?next=/"), Outcome.FAULT),
+        (redirect("/login/?next=http://["), Outcome.FAULT),
         (answer(200, page(client())), Outcome.FAULT),
         (answer(200, page()), Outcome.FAULT),
         (answer(403, page()), Outcome.FAULT),

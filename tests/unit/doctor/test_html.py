@@ -43,7 +43,8 @@ def test_what_follows_an_element_that_is_no_part_is_one():
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"), [("", None), ("{", None), ("[]", None), ('{"token": "a&b"}', {"token": "a&b"})]
+    ("config", "expected"),
+    [("", None), ("{", None), ("[]", None), ("[" * 100_000, None), ('{"token": "a&b"}', {"token": "a&b"})],
 )
 def test_a_configuration(config: str, expected: object):
     assert parse_page(page(client(config))).clients[0].config == expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from idlewatch.doctor.address import parse_address
@@ -64,6 +66,13 @@ def test_a_configuration_of_another_version():
     assert finding.came == "none for page"
 
 
+@pytest.mark.parametrize("url", ["http://[", "//example.com:port/", "https://example.com:0/", 7, None])
+def test_what_is_no_url_lies_elsewhere(url: Any):
+    finding = judge_places(urls(CONFIG | {"logout": url, "socket": url}), PORTAL, None)
+    assert finding is not None
+    assert finding.outcome is Outcome.FAULT
+
+
 def test_answers_of_the_site():
     assert judge_answers(GOOD).outcome is Outcome.OK
 
@@ -74,6 +83,7 @@ def test_answers_of_the_site():
         ("state", answer(404)),
         ("state", answer(200, page())),
         ("state", answer(200, "[]")),
+        ("state", answer(200, "[" * 100_000)),
         ("page", answer(302)),
         ("message", answer(200, {})),
         ("message", answer(403)),

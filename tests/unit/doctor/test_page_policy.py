@@ -84,3 +84,8 @@ def test_a_page_with_a_bundle_of_its_own_names_no_script():
 def test_addresses_relate_to_the_base_of_the_page():
     head = '<base href="https://other.example.net/">'
     assert Trial.POLICY_SOCKET in refused((ENFORCED, "default-src 'self'"), head=head)
+
+
+@pytest.mark.parametrize("url", ["http://[", "//example.com:port/ws/"])
+def test_what_is_no_url_is_refused(url: str):
+    assert Trial.POLICY_SOCKET in refused((ENFORCED, "default-src 'self'"), part=client(socket=url))

@@ -17,7 +17,7 @@ def frame(phase: str, reason: str | None = None) -> dict[str, object]:
 def test_one_that_is_accepted():
     finding = judge_probe(answer(200, frame("active")))
     assert finding.outcome is Outcome.OK
-    assert finding.came == "200, active, 110 s left"
+    assert finding.came == "200, active, 1 min 50 s left"
 
 
 @pytest.mark.parametrize(
