@@ -162,10 +162,12 @@ def address_flaw(report: SelfReport, route: Route | None) -> Flaw | None:
     if route is not None and seen == route.own:
         return None
     if route is not None and _is_inner(seen) and not _is_inner(route.peer):
+        # A proxy that names it may be right: a machine behind the same router may reach it by such an address.
         return Flaw(
             f"{seen}, which is no public address, through {route.peer}",
-            "It is the address of a proxy or a bridge: have the proxy pass on X-Forwarded-For, and set "
-            "IDLEWATCH['CLIENT_IP'].",
+            "It is the address of a proxy or a bridge, unless this machine is behind the same one: have the proxy pass "
+            "on X-Forwarded-For, and set IDLEWATCH['CLIENT_IP'].",
+            is_fatal=not named,
         )
     return None
 

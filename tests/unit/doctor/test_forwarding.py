@@ -222,6 +222,12 @@ class TestAddress:
     def test_is_that_of_a_bridge(self):
         assert "172.17.0.1, which is no public address" in text_of(address_flaw(report(address="172.17.0.1"), OFFICE))
 
+    @pytest.mark.parametrize(("forwarded", "is_fatal"), [({}, True), ({"X-Forwarded-For": "172.17.0.1"}, False)])
+    def test_of_a_bridge_may_be_this_machines(self, forwarded: dict[str, str], is_fatal: bool):
+        flaw = address_flaw(report(address="172.17.0.1", forwarded=forwarded), OFFICE)
+        assert flaw is not None
+        assert flaw.is_fatal is is_fatal
+
     @pytest.mark.parametrize("seen", ["", None])
     def test_is_missing(self, seen: str | None):
         assert "CLIENT_IP" in text_of(address_flaw(report(address=seen), OFFICE))
