@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from idlewatch.doctor.http_client import Answer, HttpClient, NoAnswer
+from idlewatch.doctor.clients.http_client import Answer, HttpClient, NoAnswer
 from idlewatch.http.challenge import HEADER, is_answer, make_challenge, nonce_of
 from idlewatch.monitor import session_cache
 from idlewatch.ops.self_report import SelfReport

@@ -22,8 +22,8 @@ from idlewatch.core.probes import PROBE_LIFETIME
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.address import Address, why_no_cookie
 from idlewatch.doctor.challenges import Answered, send_challenge
-from idlewatch.doctor.http_client import NAVIGATION, Answer, HttpClient, NoAnswer
-from idlewatch.doctor.socket_client import TabSocket, open_socket
+from idlewatch.doctor.clients.http_client import NAVIGATION, Answer, HttpClient, NoAnswer
+from idlewatch.doctor.clients.socket_client import TabSocket, open_socket
 from idlewatch.exceptions import IdleWatchError, StoreUnavailable
 from idlewatch.http.site_urls import below_script_name
 from idlewatch.monitor import probes, stores

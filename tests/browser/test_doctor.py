@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from idlewatch.doctor.browser_journey import PICTURES
+from idlewatch.doctor.browsers.browser_journey import PICTURES
 from tests.browser.visits import end_reason
 from tests.support.browsing import executable
 from tests.support.serving import ROOT, Server

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from http.client import HTTPMessage, responses
 from typing import Any
 
-from idlewatch.doctor.browsing import Stop, Visit
-from idlewatch.doctor.http_client import Answer
+from idlewatch.doctor.clients.browsing import Stop, Visit
+from idlewatch.doctor.clients.http_client import Answer
 
 ORIGIN = "https://example.com"
 CONFIG = {

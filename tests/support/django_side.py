@@ -8,8 +8,8 @@ from http.client import HTTPMessage, responses
 from django.test import Client
 
 from idlewatch.doctor.address import Address, parse_address
-from idlewatch.doctor.connection import NoAnswer, Route
-from idlewatch.doctor.http_client import Answer, HttpClient
+from idlewatch.doctor.clients.connection import NoAnswer, Route
+from idlewatch.doctor.clients.http_client import Answer, HttpClient
 from idlewatch.doctor.site import Options, Site
 
 

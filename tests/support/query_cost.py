@@ -127,7 +127,7 @@ def _user() -> Any:
 def _questions() -> dict[str, Callable[[], Any]]:
     """Return what is asked, by a name that says when."""
     from idlewatch.core.activity import Reason
-    from idlewatch.doctor import replicas
+    from idlewatch.doctor.backends import replicas
     from idlewatch.doctor.sections import database
     from idlewatch.drafts import service as drafts
     from idlewatch.models import WatchedSession

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from idlewatch.doctor.chromium import LOOKED_FOR, find_chromium
+from idlewatch.doctor.browsers.chromium import LOOKED_FOR, find_chromium
 from idlewatch.doctor.findings import Finding, Trial, skipped
 from idlewatch.doctor.site import Site
 
@@ -24,6 +24,6 @@ def examine(site: Site) -> Iterator[Finding]:
         yield skipped(Trial.BROWSER, TRIED, str(why), EXPECTED)
         return
     # It needs the extra `browser`, which the command has looked for.
-    from idlewatch.doctor.browser_journey import Journey  # noqa: PLC0415 - as said
+    from idlewatch.doctor.browsers.browser_journey import Journey  # noqa: PLC0415 - as said
 
     yield from Journey(site, program, pictures).findings()

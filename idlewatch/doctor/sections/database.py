@@ -17,9 +17,9 @@ from idlewatch.conf import conf
 from idlewatch.core.clock import as_datetime
 from idlewatch.core.policy import Phase
 from idlewatch.core.probes import PROBE_LIFETIME, PROBE_PREFIX
+from idlewatch.doctor.backends.replicas import examine_reads
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.phrases import counted, duration, named
-from idlewatch.doctor.replicas import examine_reads
 from idlewatch.doctor.site import Site
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, session_cache

@@ -10,12 +10,10 @@ from django.http.response import HttpResponseBase
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from idlewatch.doctor.address import is_in_clear, why_no_cookie
-from idlewatch.doctor.cookies import cookie_of, flaws_of
+from idlewatch.doctor.clients.http_client import Answer, NoAnswer, shown
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
-from idlewatch.doctor.http_client import Answer, NoAnswer, shown
-from idlewatch.doctor.phrases import counted
-from idlewatch.doctor.site import Site
-from idlewatch.doctor.static_files import (
+from idlewatch.doctor.network.cookies import cookie_of, flaws_of
+from idlewatch.doctor.network.static_files import (
     COLLECT,
     SCRIPT_FILE,
     STYLESHEET_FILE,
@@ -24,7 +22,9 @@ from idlewatch.doctor.static_files import (
     flaws_in,
     is_mixed,
 )
-from idlewatch.doctor.unanswered import why_unanswered
+from idlewatch.doctor.network.unanswered import why_unanswered
+from idlewatch.doctor.phrases import counted
+from idlewatch.doctor.site import Site
 from idlewatch.ops.self_report import static_url
 from idlewatch.views.ops import healthz, readyz
 

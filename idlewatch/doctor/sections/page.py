@@ -9,22 +9,28 @@ from urllib.parse import quote, urlsplit
 from django.urls import reverse
 
 from idlewatch.conf import conf
-from idlewatch.doctor.admin_page import admin_sites, judge_admin
-from idlewatch.doctor.browsing import Browsing, Visit
+from idlewatch.doctor.clients.browsing import Browsing, Visit
+from idlewatch.doctor.clients.http_client import FETCH, NoAnswer
 from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, skipped
-from idlewatch.doctor.http_client import FETCH, NoAnswer
-from idlewatch.doctor.loaded_page import (
+from idlewatch.doctor.pages.admin_page import admin_sites, judge_admin
+from idlewatch.doctor.pages.client import Loaded, examine_page
+from idlewatch.doctor.pages.ended import examine_end
+from idlewatch.doctor.pages.loaded_page import (
     LOG_HINT,
     VISITOR,
     VISITOR_EXPECTED,
     config_of,
     judge_visitor,
 )
-from idlewatch.doctor.login_view import FORM_OR_NEXT, SIGN_IN, judge_default, judge_login_view, judge_reauthentication
-from idlewatch.doctor.page_trials import TEXTS, skip_others
-from idlewatch.doctor.probe_session import judge_probe
-from idlewatch.doctor.sections.client import Loaded, examine_page
-from idlewatch.doctor.sections.ended import examine_end
+from idlewatch.doctor.pages.login_view import (
+    FORM_OR_NEXT,
+    SIGN_IN,
+    judge_default,
+    judge_login_view,
+    judge_reauthentication,
+)
+from idlewatch.doctor.pages.page_trials import TEXTS, skip_others
+from idlewatch.doctor.pages.probe_session import judge_probe
 from idlewatch.doctor.site import Site
 from idlewatch.monitor.probes import Probe
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.urls import get_script_prefix, reverse
 
 from idlewatch.doctor.findings import Finding, Flaw, Trial, fault, ok, skipped, warning
-from idlewatch.doctor.forwarding import (
+from idlewatch.doctor.network.forwarding import (
     FORGED_ADDRESS,
     FORGED_HEADERS,
     Paths,
@@ -19,10 +19,10 @@ from idlewatch.doctor.forwarding import (
     scheme_flaw,
     sub_path_flaw,
 )
-from idlewatch.doctor.handshake import try_handshake
-from idlewatch.doctor.idle_socket import TRIED, try_idle_socket
+from idlewatch.doctor.network.handshake import try_handshake
+from idlewatch.doctor.network.idle_socket import TRIED, try_idle_socket
+from idlewatch.doctor.network.unanswered import why_unanswered
 from idlewatch.doctor.site import Site
-from idlewatch.doctor.unanswered import why_unanswered
 from idlewatch.ops.self_report import SelfReport
 
 WITH_SITE = {

@@ -9,13 +9,13 @@ from functools import partial
 
 from django.db import DatabaseError
 
-from idlewatch.doctor import fallback, limits_trials, tab_trials
+from idlewatch.doctor.clients.http_client import REQUEST_TIMEOUT, NoAnswer
+from idlewatch.doctor.clients.socket_client import Refused
+from idlewatch.doctor.clients.state_endpoint import ask_phase
 from idlewatch.doctor.findings import Finding, Outcome, Trial, fault, ok, skipped, warning
-from idlewatch.doctor.http_client import REQUEST_TIMEOUT, NoAnswer
-from idlewatch.doctor.pushes import warn_at
 from idlewatch.doctor.site import Site
-from idlewatch.doctor.socket_client import Refused
-from idlewatch.doctor.state_endpoint import ask_phase
+from idlewatch.doctor.tabs import fallback, limits_trials, tab_trials
+from idlewatch.doctor.tabs.pushes import warn_at
 from idlewatch.exceptions import StoreUnavailable, Undecided
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import probes

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from django.db import Error as DatabaseError
 
 from idlewatch.conf import conf
+from idlewatch.doctor.backends.store_server import SLOW, examine_server
 from idlewatch.doctor.challenges import ahead
 from idlewatch.doctor.findings import Finding, Trial, fault, ok, skipped, warning
 from idlewatch.doctor.phrases import counted, duration, named
 from idlewatch.doctor.site import Site
-from idlewatch.doctor.store_server import SLOW, examine_server
 from idlewatch.exceptions import StoreUnavailable
 from idlewatch.models import StoreOwner
 from idlewatch.monitor.store_lease import OWNER_LEASE

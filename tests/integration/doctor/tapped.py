@@ -21,7 +21,8 @@ def main(path: Path, options: list[str]) -> None:
     """Run the doctor, with everything logged that can be logged."""
     settings.LOGGING["root"]["level"] = "DEBUG"
     django.setup()
-    from idlewatch.doctor import browsing, html, http_client, socket_client
+    from idlewatch.doctor.clients import browsing, http_client, socket_client
+    from idlewatch.doctor.pages import html
     from idlewatch.monitor import probes
 
     secrets = {str(settings.SECRET_KEY)}

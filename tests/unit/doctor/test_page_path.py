@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from idlewatch.doctor.address import parse_address
-from idlewatch.doctor.http_client import HttpClient, NoAnswer
+from idlewatch.doctor.clients.http_client import HttpClient, NoAnswer
 from idlewatch.doctor.site import Options, Site
 
 ADDRESS = parse_address("https://example.com/app/")

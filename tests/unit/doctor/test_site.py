@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from idlewatch.core.policy import Policy
 from idlewatch.doctor.challenges import Answered
-from idlewatch.doctor.connection import NoAnswer
-from idlewatch.doctor.http_client import Answer
+from idlewatch.doctor.clients.connection import NoAnswer
+from idlewatch.doctor.clients.http_client import Answer
 from idlewatch.doctor.site import CHALLENGES, CookieWithheld, Options, Site
 from idlewatch.http.challenge import HEADER
 from idlewatch.monitor.probes import Probe

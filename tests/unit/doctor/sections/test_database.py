@@ -17,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
+from idlewatch.doctor.backends.replicas import examine_reads
 from idlewatch.doctor.findings import Finding, Outcome, Trial
-from idlewatch.doctor.replicas import examine_reads
 from idlewatch.doctor.sections import database
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, session_cache
@@ -218,7 +218,7 @@ REPLICA = """
 import json, django; django.setup()
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from idlewatch.doctor import replicas
+from idlewatch.doctor.backends import replicas
 from idlewatch.process import now
 from tests.support.examined import examined, report
 from tests.support.replicated import catch_up
@@ -272,6 +272,8 @@ def test_a_replica_that_lags_is_a_fault_for_users_and_nothing_reads_sessions_the
 
 
 def test_a_router_that_has_sessions_read_elsewhere_is_a_fault(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("idlewatch.doctor.replicas.router.db_for_read", lambda *_, **__: "replica", raising=False)
+    monkeypatch.setattr(
+        "idlewatch.doctor.backends.replicas.router.db_for_read", lambda *_, **__: "replica", raising=False
+    )
     with examined(report()) as site:
         assert next(iter(examine_reads(site))).outcome is FAULT

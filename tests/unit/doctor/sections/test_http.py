@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path, reverse
 from django.views.static import serve
 
+from idlewatch.doctor.clients.http_client import Answer
 from idlewatch.doctor.findings import Finding, Outcome, Trial
-from idlewatch.doctor.http_client import Answer
 from idlewatch.doctor.sections import http
 from idlewatch.doctor.site import CHALLENGES, Options, Site
 from idlewatch.http.challenge import secret_of

@@ -14,8 +14,8 @@ from django.test import override_settings
 from django.urls import path
 
 from idlewatch.doctor.findings import Finding, Outcome, Section, Trial
+from idlewatch.doctor.pages.ended import Closed
 from idlewatch.doctor.sections import page as section
-from idlewatch.doctor.sections.ended import Closed
 from idlewatch.doctor.site import Answered, Options, Site
 from idlewatch.models import WatchedSession
 from tests.support import http_site

@@ -11,13 +11,13 @@ import pytest
 from django.contrib.auth.models import User
 from msgspec.structs import replace
 
-from idlewatch.doctor import idle_socket
-from idlewatch.doctor.connection import NoAnswer
+from idlewatch.doctor.clients.connection import NoAnswer
+from idlewatch.doctor.clients.socket_client import Closed, Refused
 from idlewatch.doctor.findings import Finding, Outcome, Trial
-from idlewatch.doctor.forwarding import FORGED_ADDRESS
+from idlewatch.doctor.network import idle_socket
+from idlewatch.doctor.network.forwarding import FORGED_ADDRESS
 from idlewatch.doctor.sections import proxy
 from idlewatch.doctor.site import Options, Site
-from idlewatch.doctor.socket_client import Closed, Refused
 from tests.support.django_side import site_at
 from tests.support.examined import IN_TIME, of, outcomes
 

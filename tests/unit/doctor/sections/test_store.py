@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from msgspec.structs import replace
 
 from idlewatch.core.clock import as_datetime
-from idlewatch.doctor import store_server
+from idlewatch.doctor.backends import store_server
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import store
 from idlewatch.models import StoreOwner

@@ -1,0 +1,1 @@
+"""The server of the shared store, and the replicas of the database."""

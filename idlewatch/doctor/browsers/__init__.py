@@ -1,0 +1,1 @@
+"""A Chromium that is driven as a user's browser."""

@@ -1,0 +1,1 @@
+"""What pages hold, and what answers at their addresses."""

@@ -1,0 +1,1 @@
+"""What a tab sends and receives."""
