@@ -36,6 +36,8 @@ from idlewatch.monitor.probes import Probe
 
 T = TypeVar("T")
 
+GONE_HINT = "The site answered before, and does not any more: did it stop, or restart? See its log, and run this again."
+
 
 def examine(site: Site) -> Iterator[Finding]:
     """Load the page as a visitor and as a user, and look at its client, its policies, the login view and an end.
@@ -72,23 +74,33 @@ def _examine(site: Site) -> Iterator[Finding]:
 
 
 def _examine_as(site: Site, probe: Probe, path: str, seen: Visit) -> Iterator[Finding]:
-    accepted = yield from _trying(Trial.PROBE, lambda: _probe(site, probe))
+    accepted = yield from _trying(site, Trial.PROBE, lambda: _probe(site, probe))
     if not accepted:
         return
     browsing = Browsing(site, probe)
-    loaded = yield from _trying(Trial.PAGE, lambda: examine_page(site, browsing, path, seen))
+    loaded = yield from _trying(site, Trial.PAGE, lambda: examine_page(site, browsing, path, seen))
     loaded = loaded or Loaded()
-    yield from _trying(Trial.ADMIN_PAGE, lambda: _admin(site, browsing, loaded))
-    yield from _trying(Trial.LOGIN_VIEW, lambda: _login(site, browsing, loaded))
-    yield from _trying(Trial.OLD_COOKIE, lambda: examine_end(site, probe, loaded))
+    yield from _trying(site, Trial.ADMIN_PAGE, lambda: _admin(site, browsing, loaded))
+    yield from _trying(site, Trial.LOGIN_VIEW, lambda: _login(site, browsing, loaded))
+    yield from _trying(site, Trial.OLD_COOKIE, lambda: examine_end(site, probe, loaded))
 
 
-def _trying(trial: Trial, findings: Callable[[], Generator[Finding, None, T]]) -> Generator[Finding, None, T | None]:
-    """Yield findings and return what they end with; where the site does not answer, yield a fault."""
+def _trying(
+    site: Site, trial: Trial, findings: Callable[[], Generator[Finding, None, T]]
+) -> Generator[Finding, None, T | None]:
+    """Yield findings and return what they end with; where the site does not answer, yield a fault.
+
+    Nothing more is tried of a site that answers no challenge any more either.
+    """
+    if site.why_no_session is not None:
+        return None
     try:
         return (yield from findings())
     except NoAnswer as error:
-        yield fault(trial, "Requests with the probe's cookie", str(error), "an answer", LOG_HINT)
+        hint = LOG_HINT
+        if site.challenge().answer is None:
+            site.why_no_session, hint = f"the site stopped answering; see the trial {trial}", GONE_HINT
+        yield fault(trial, "Requests with the probe's cookie", str(error), "an answer", hint)
         return None
 
 

@@ -68,7 +68,8 @@ def judge_fallback(answer: Answer, *, is_renewed: bool = False) -> Finding:
         if answer.status == 403:
             hint = (
                 "Django's check of CSRF refuses what the page sends: a proxy removes its cookie, its header, Origin or "
-                "Referer, or the scheme and host of the site are not CSRF_TRUSTED_ORIGINS."
+                "Referer, the scheme and host of the site are not CSRF_TRUSTED_ORIGINS, or MIDDLEWARE lacks "
+                "CsrfViewMiddleware, which sets the cookie."
             )
         return fault(Trial.FALLBACK, SYNC, str(error), SYNCED, hint)
     if answer.status != 200 or phase != "active":

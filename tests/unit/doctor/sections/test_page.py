@@ -13,12 +13,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.test import override_settings
 from django.urls import path
 
+from idlewatch.doctor.browsing import Browsing, Visit
+from idlewatch.doctor.connection import NoAnswer
 from idlewatch.doctor.findings import Finding, Outcome, Section, Trial
 from idlewatch.doctor.pages.ended import Closed
 from idlewatch.doctor.sections import page as section
 from idlewatch.doctor.site import Answered, Options, Site
 from idlewatch.models import WatchedSession
 from tests.support import http_site
+from tests.support.answers import answer
 from tests.support.django_side import site_at
 from tests.support.examined import of, outcomes, report
 
@@ -152,3 +155,30 @@ def test_without_an_address_each_trial_says_why_it_is_skipped():
     assert {each.trial for each in found} == OF_PAGE
     assert {each.outcome for each in found} == {Outcome.SKIPPED}
     assert all("--url" in each.came for each in found)
+
+
+@pytest.mark.parametrize(
+    ("challenged", "faulty"),
+    [
+        (Answered(None, "nothing listens", {}), {Trial.PAGE}),
+        (Answered(None, "404 Not Found", {}, answer=answer(404)), {Trial.PAGE, Trial.ADMIN_PAGE, Trial.LOGIN_VIEW}),
+    ],
+)
+def test_a_site_that_stops_meanwhile_is_one_fault_and_a_page_that_breaks_off_keeps_nothing_else_from_being_tried(
+    challenged: Answered, faulty: set[Trial], ann: User, monkeypatch: pytest.MonkeyPatch
+):
+    def break_off(*_: Any, **__: Any) -> Any:
+        raise NoAnswer("nothing listens at localhost")
+
+    monkeypatch.setattr(Browsing, "request", break_off)
+    monkeypatch.setattr(Browsing, "open", lambda *_: Visit([answer(200, "<p>Hello</p>")]))
+    monkeypatch.setattr(section, "examine_page", break_off)
+    monkeypatch.setattr(section, "judge_admin", break_off)
+    monkeypatch.setattr(section, "judge_login_view", break_off)
+    monkeypatch.setattr(Site, "challenge", lambda _: challenged)
+    found = examine(ann, monkeypatch)
+    assert faulty <= faults(found)
+    if challenged.answer is None:
+        assert faults(found) == faulty
+        assert "did it stop" in of(found, Trial.PAGE).hint
+        assert "see the trial page" in of(found, Trial.LOGIN_VIEW).came

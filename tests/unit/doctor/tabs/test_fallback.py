@@ -90,7 +90,7 @@ class TestMessage:
 @pytest.mark.parametrize(
     ("came", "cause"),
     [
-        (answer(403, "<h1>CSRF verification failed"), "check of CSRF"),
+        (answer(403, "<h1>CSRF verification failed"), "CsrfViewMiddleware"),
         (answer(502, "<h1>Bad Gateway"), "without a socket"),
         (answer(200, "[]"), "without a socket"),
         (answer(200, {"type": "notice"}), "without a socket"),
