@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 
 from django.urls import reverse
 
+from idlewatch.conf import conf
 from idlewatch.doctor.clients.browsing import Browsing, cookies_set_by, redirect_of
 from idlewatch.doctor.clients.http_client import FETCH, NAVIGATION, Answer, NoAnswer
 from idlewatch.doctor.clients.socket_client import Closed, Refused
@@ -58,7 +59,7 @@ def examine_end(site: Site, probe: Probe, loaded: Loaded) -> Generator[Finding, 
         navigation = site.request_as(probe, sessions, headers=NAVIGATION)
         yield judge_redirect(Trial.ENDED_NAVIGATION, NAVIGATION_TRIED, navigation, sessions)
         yield from _notice(site, navigation, loaded)
-        yield judge_deletion(navigation, site.address)
+        yield judge_deletion(navigation, site.address, probe.cookies[conf.session_cookie_name])
         yield judge_fetch(site.request_as(probe, sessions, headers=FETCH))
         old = site.request_as(probe, page, headers=NAVIGATION)
         yield loaded.excuse(judge_old_page(old), old)

@@ -101,13 +101,17 @@ def judge_notice(navigation: Answer, login: Visit) -> Finding:
     return warning(trial, tried, f"{login.summary}, without the reason", expected, hint)
 
 
-def judge_deletion(answer: Answer, address: Address) -> Finding:
-    """Judge whether the browser deletes the cookie of the ended session."""
+def judge_deletion(answer: Answer, address: Address, old: str) -> Finding:
+    """Judge whether the browser loses the cookie of the ended session, whose value is `old`.
+
+    A middleware that notes something of each visitor begins a session for the next one at once.
+    """
     trial, tried = Trial.DELETED_COOKIE, DELETION_TRIED
     options = conf.cookie_options
     expected = f"deleted, for the path {options['path']}" + (f" of {options['domain']}" if options["domain"] else "")
     morsel = cookies_set_by(answer).get(conf.session_cookie_name)
-    if morsel is None or not is_deletion(morsel):
+    is_replaced = morsel is not None and not is_deletion(morsel) and morsel.value != old
+    if morsel is None or not (is_replaced or is_deletion(morsel)):
         hint = (
             "The browser keeps it: the proxy drops Set-Cookie from redirects, or another middleware sets the cookie "
             "again."
@@ -115,7 +119,8 @@ def judge_deletion(answer: Answer, address: Address) -> Finding:
         return fault(trial, tried, "kept" if morsel is None else "set again", expected, hint)
     path, domain = morsel["path"] or "/", morsel["domain"].lstrip(".").lower()
     host = address.host.strip("[]").lower()
-    came = f"deleted, for the path {path}" + (f" of {domain}" if domain else "")
+    came = f"{'replaced by a new one' if is_replaced else 'deleted'}, for the path {path}"
+    came += f" of {domain}" if domain else ""
     if domain and host != domain and not host.endswith(f".{domain}"):
         hint = (
             f"Browsers take no cookie for {domain} from {host}: set SESSION_COOKIE_DOMAIN to a domain of the site, or "

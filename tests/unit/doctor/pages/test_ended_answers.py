@@ -110,17 +110,19 @@ def test_the_reason_on_the_login_page(navigation: Answer, login: Answer, outcome
         (f"sessionid=; {GONE}; Path=/portal/", PORTAL, Outcome.OK),
         (f"sessionid=; {GONE}; Path=/", PORTAL, Outcome.OK),
         (f"sessionid=; {GONE}; Path=/port", PORTAL, Outcome.FAULT),
-        ("sessionid=new; Path=/", SITE, Outcome.FAULT),
+        ("sessionid=old; Path=/", SITE, Outcome.FAULT),
+        ("sessionid=new; Path=/", SITE, Outcome.OK),
+        ("sessionid=new; Path=/other/", SITE, Outcome.FAULT),
         (f"other=; {GONE}; Path=/", SITE, Outcome.FAULT),
     ],
 )
 def test_the_deleted_cookie(cookie: str, address, outcome: Outcome):
-    finding = judge_deletion(redirect("/login/", REASON_LEFT, ("Set-Cookie", cookie)), address)
+    finding = judge_deletion(redirect("/login/", REASON_LEFT, ("Set-Cookie", cookie)), address, "old")
     assert finding.outcome is outcome
 
 
 def test_no_cookie_is_deleted_where_something_drops_it():
-    finding = judge_deletion(redirect("/login/"), SITE)
+    finding = judge_deletion(redirect("/login/"), SITE, "old")
     assert finding.came == "kept"
 
 
