@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.test import override_settings
 from django.urls import path
 
-from idlewatch.doctor.browsing import Browsing, Visit
-from idlewatch.doctor.connection import NoAnswer
+from idlewatch.doctor.clients.browsing import Browsing, Visit
+from idlewatch.doctor.clients.connection import NoAnswer
 from idlewatch.doctor.findings import Finding, Outcome, Section, Trial
 from idlewatch.doctor.pages.ended import Closed
 from idlewatch.doctor.sections import page as section
