@@ -8,8 +8,8 @@ from idlewatch.core.protocol import Close
 from idlewatch.doctor.clients.connection import NoAnswer
 from idlewatch.doctor.clients.socket_client import Closed, Refused, TabSocket, pass_time
 from idlewatch.doctor.findings import Finding, Flaw, Trial, fault, ok, skipped, warning
-from idlewatch.doctor.network.unanswered import REDIRECTS
 from idlewatch.doctor.site import Site
+from idlewatch.http.login_views import REDIRECTS
 from idlewatch.ops.self_report import SelfReport
 
 FRAME_TIMEOUT = 5.0

@@ -18,6 +18,7 @@ from idlewatch.doctor.findings import Trial
 from idlewatch.doctor.network.forwarding import NGINX_HOST, NGINX_SCHEME, SSL_HEADER
 from idlewatch.doctor.site import Site
 from idlewatch.http.challenge import CHALLENGE_VALIDITY, HEADER
+from idlewatch.http.login_views import REDIRECTS
 from idlewatch.process import now
 
 HTTPS = (
@@ -25,7 +26,6 @@ HTTPS = (
     f"X-Forwarded-Proto ({NGINX_SCHEME}), and set {SSL_HEADER}."
 )
 PUBLIC = "the site answers at its public address alone; give that by --url"
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Cause(NamedTuple):
