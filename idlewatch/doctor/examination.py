@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import DatabaseError
 from msgspec.structs import replace
 
-from idlewatch.doctor.findings import Finding, Section, Trial, fault
+from idlewatch.doctor.findings import Finding, Outcome, Section, Trial, fault, skipped
 from idlewatch.doctor.sections import browser, channel_layer, database, http, page, process, proxy, socket, store
 from idlewatch.doctor.site import Site
 from idlewatch.exceptions import StoreUnavailable
@@ -32,15 +32,24 @@ SECTIONS: Mapping[Section, Examine] = {
 
 def examine(site: Site, *, is_raising: bool = False) -> Generator[Finding, None, None]:
     """Examine a site; yield what is found. An exception of a section is a finding, too, unless `is_raising`."""
+    has_wrong_settings = False
     for section, examine_section in SECTIONS.items():
         try:
             for finding in examine_section(site):
+                has_wrong_settings |= finding.trial is Trial.CHECKS and finding.outcome is Outcome.FAULT
                 yield _without(finding, site.secrets)
         except Exception as error:
             if is_raising:
                 raise
-            yield _broken_off(section, error)
+            broken_off = _broken_off(section, error)
+            yield _skipped_after_checks(broken_off) if has_wrong_settings else broken_off
         site.note_progress("")
+
+
+def _skipped_after_checks(broken_off: Finding) -> Finding:
+    """Return that the rest of a section was not tried: with settings that the checks refuse, exceptions follow."""
+    why = f"{broken_off.came}; see {Trial.CHECKS} first"
+    return skipped(broken_off.trial, broken_off.tried, why, "no exception")
 
 
 def _without(finding: Finding, secrets: Collection[str]) -> Finding:

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPMessage
 from socket import socket
 from typing import Any, NamedTuple
@@ -34,6 +35,10 @@ MAX_REASON, MAX_URL = 60, 200
 """Characters that are shown of a reason, and of where an answer redirects."""
 MAX_REQUESTS = 200
 """Requests and handshakes of one run, at most: it is meant for sites in production."""
+MAX_RETRIES = 2
+"""How often a request is sent again that a limit on requests refused."""
+USUAL_PAUSE, MAX_PAUSE = 1.0, 5.0
+"""Seconds before that: where the site names none, and at most."""
 USER_AGENT = DOCTOR_USER_AGENT
 NAVIGATION: Mapping[str, str] = {
     "Accept": "text/html,application/xhtml+xml",
@@ -113,14 +118,27 @@ class HttpClient:
     ) -> Answer:
         """Send a request and return the answer. Only `Site.request_as` gives cookies.
 
+        A site that limits how often it is asked (429) is asked again, a little later.
+
         Raises:
             NoAnswer: no connection, a broken one, or no answer in time.
         """
+        answer = self._send(path, method, headers or {}, cookies or {}, body)
+        for _ in range(MAX_RETRIES):
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                break
+            time.sleep(_pause_before_retry(answer))
+            answer = self._send(path, method, headers or {}, cookies or {}, body)
+        return answer
+
+    def _send(
+        self, path: str, method: str, headers: Mapping[str, str], cookies: Mapping[str, str], body: bytes | None
+    ) -> Answer:
         self.note_request()
         target = self.address.target(path)
         if target is None:
             raise NoAnswer("another origin gets no request")
-        sent = {"Host": self.address.netloc, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
+        sent = {"Host": self.address.netloc, "User-Agent": USER_AGENT, "Connection": "close", **headers}
         if cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         began = time.monotonic()
@@ -159,6 +177,12 @@ def shown(url: str) -> str:
     scheme, slashes, rest = head.rpartition("//")
     host, slash, path = rest.partition("/")
     return f"{scheme}{slashes}{host.rpartition('@')[2] if slashes else host}{slash}{path}"[:MAX_URL]
+
+
+def _pause_before_retry(answer: Answer) -> float:
+    """Return for how many seconds a site wants to be left alone, up to a limit."""
+    asked = answer.headers.get("Retry-After", "")
+    return min(float(asked), MAX_PAUSE) if asked.isascii() and asked.isdigit() else USUAL_PAUSE
 
 
 def _decompressed(content: bytes, headers: HTTPMessage) -> bytes:

@@ -46,6 +46,26 @@ def test_a_text_is_shown_whatever_its_charset_is_called(charset: str):
         assert client_of(server.url).request("/").text == "text \ufffd"
 
 
+LIMITED = response(status="429 Too Many Requests", headers=["Retry-After: 0"])
+
+
+def test_a_request_that_a_limit_refused_is_sent_again_a_little_later():
+    with raw_server(LIMITED, LIMITED, response("at last")) as server:
+        client = client_of(server.url)
+        answer = client.request("/", headers={"X-A": "b"})
+    assert (answer.text, client.count) == ("at last", 3)
+    assert len(set(server.requests)) == 1
+
+
+def test_a_limit_that_stays_is_the_answer(monkeypatch: pytest.MonkeyPatch):
+    pauses: list[float] = []
+    monkeypatch.setattr(http_client.time, "sleep", pauses.append)
+    endless = response(status="429 Too Many Requests", headers=["Retry-After: 3600"])
+    with raw_server(endless, response(status="429 Too Many Requests")) as server:
+        assert client_of(server.url).request("/").status == 429
+    assert pauses == [5.0, 1.0]
+
+
 def test_a_body_is_decompressed_also_if_that_was_not_asked_for():
     headers = ["Content-Encoding: gzip", "Content-Type: text/css"]
     with raw_server(response(gzip.compress(b"body {}"), headers=headers)) as server:
