@@ -29,7 +29,7 @@ PAUSE = 1.2
 """Seconds without activity before it is sent: what it brings back must be more than what a slow answer takes."""
 LEAST_GAIN = 0.5
 """Seconds that activity brings back at least."""
-CREDIT_TIMEOUT = 3.0
+CREDIT_TIMEOUT = 8.0
 """Seconds after which activity is credited at the latest."""
 POLL_INTERVAL = 0.2
 STATE_REQUESTS = 4
