@@ -21,6 +21,11 @@ def session_cache() -> BaseCache | None:
     return caches[settings.SESSION_CACHE_ALIAS] if is_cached else None
 
 
+def has_database() -> bool:
+    """Return whether sessions that a cache lacks are found in the database."""
+    return issubclass(engine(), cached_db.SessionStore)
+
+
 def put(nonce: str) -> None:
     """Put an entry into it, for another process to find; it may fail."""
     with suppress(Exception):

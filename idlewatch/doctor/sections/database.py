@@ -172,6 +172,9 @@ def _cache(site: Site) -> Finding:
         came = "what was put there is there" + (", for the site, too" if site.reports else "")
         return ok(Trial.CACHE, tried, came, expected)
     came = f"not found by {named(lacking)}" if lacking else "it is in this process alone"
+    if is_kept and not site.shares_store and session_cache.has_database():
+        hint = "That does for the one process of the memory store, which finds in the database what its cache lacks."
+        return warning(Trial.CACHE, tried, came, expected, hint)
     hint = (
         "Each process has sessions of its own: users are signed out at random, and by each restart. Name a cache in "
         "Redis or memcached in SESSION_CACHE_ALIAS, or keep the sessions in the database."
