@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -21,17 +21,16 @@ from idlewatch.core.policy import Policy
 from idlewatch.core.probes import PROBE_LIFETIME
 from idlewatch.core.protocol import TAB_PATH
 from idlewatch.doctor.address import Address, why_no_cookie
+from idlewatch.doctor.backends.own_store import OwnStore
 from idlewatch.doctor.challenges import Answered, send_challenge
 from idlewatch.doctor.clients.http_client import NAVIGATION, Answer, HttpClient, NoAnswer
 from idlewatch.doctor.clients.socket_client import TabSocket, open_socket
-from idlewatch.exceptions import IdleWatchError, StoreUnavailable
+from idlewatch.exceptions import IdleWatchError
 from idlewatch.http.site_urls import below_script_name
-from idlewatch.monitor import probes, stores
+from idlewatch.monitor import probes
 from idlewatch.monitor.probes import Probe
 from idlewatch.ops.self_report import SelfReport, settings_digests
-from idlewatch.process import current_process, now
-from idlewatch.store.base import Store
-from idlewatch.store.values import StoreCondition
+from idlewatch.process import now
 
 T = TypeVar("T")
 
@@ -91,6 +90,7 @@ class Site:
         self.secrets: set[str] = set()
         """The values of the probes' cookies, which are printed nowhere."""
         self._runner = asyncio.Runner()
+        self.own_store = OwnStore(self.run)
 
     @property
     def address(self) -> Address:
@@ -250,44 +250,6 @@ class Site:
         here, theirs = settings_digests(), [report.settings for report in self.reports.values()]
         differing = {name for name in here if theirs and all(each.get(name) != here[name] for each in theirs)}
         return () if len(differing) == len(here) else differing
-
-    @property
-    def store(self) -> Store:
-        """The store of this environment."""
-        return stores.store_of(current_process())
-
-    def follow_time(self) -> None:
-        """Go by the time of the store, if it is shared, from here on."""
-        # The section of the store reports one that can't be opened.
-        with suppress(Exception):
-            stores.store_of(current_process())
-
-    @cached_property
-    def store_failure(self) -> str | None:
-        """Why the store can't be used; None if it can be."""
-        try:
-            self.run(self.store.ping())
-        except StoreUnavailable as error:
-            return str(error)
-        except Exception as error:  # noqa: BLE001 - what a project names as its store may raise anything
-            return f"it can't be opened: {type(error).__name__}"
-        return None
-
-    @property
-    def shares_store(self) -> bool:
-        """Whether processes share their store; true also of one that can't be opened."""
-        return self.store_failure is not None or self.store.shared
-
-    @cached_property
-    def condition(self) -> StoreCondition | None:
-        """How the shared store is set up, and how it does; None for one in memory, or that can't be asked.
-
-        To be read after `reports`: some servers start their timer at the first request.
-        """
-        try:
-            return self.run(self.store.inspect())
-        except Exception:  # noqa: BLE001 - the section of the store reports it
-            return None
 
     @cached_property
     def diagnosis_path(self) -> str | None:

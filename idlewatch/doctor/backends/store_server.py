@@ -76,7 +76,7 @@ def _persistence(condition: StoreCondition) -> Finding:
 
 def _time_of(site: Site, clock: Clock) -> float:
     began = clock.ticks()
-    site.run(site.store.ping())
+    site.run(site.own_store.store.ping())
     return clock.ticks() - began
 
 

@@ -24,7 +24,7 @@ TRIED, EXPECTED = "A message to each process over the channel layer", "an answer
 def examine(site: Site) -> Iterator[Finding]:
     """Send a message to itself, then to all processes; no tab sees any."""
     tried, expected = f"Channel layer {DEFAULT_CHANNEL_LAYER!r}", "a message to itself arrives"
-    if not site.shares_store:
+    if not site.own_store.is_shared:
         why = "not needed: the memory store has one process, which tells its tabs itself"
         yield ok(Trial.LAYER, tried, why, "one where processes share their store")
         return
@@ -52,7 +52,7 @@ def _failure(error: Exception) -> str:
 
 def _delivery(site: Site, layer: BaseChannelLayer) -> Finding:
     with_timer = {report.process for report in site.reports.values() if report.timer is not None}
-    leased = set(site.condition.living) if site.condition is not None else set()
+    leased = set(site.own_store.living)
     awaited = with_timer | leased
     if not awaited:
         return skipped(Trial.LAYER_DELIVERY, TRIED, "no process answers or holds a lease", EXPECTED)
@@ -101,7 +101,7 @@ def _undelivered(site: Site, layer: BaseChannelLayer, missing: Collection[str], 
 
 def _renewed_since(site: Site) -> set[str]:
     """Return the processes that have renewed their leases since the store was asked first."""
-    before, after = site.condition, site.run(site.store.inspect())
+    before, after = site.own_store.condition, site.run(site.own_store.store.inspect())
     if before is None or after is None:
         return set()
     return {name for name, until in after.leases.items() if until != before.leases.get(name)}

@@ -136,7 +136,7 @@ def _overdue(site: Site) -> Finding:
         return skipped(Trial.OVERDUE, tried, why, expected)
     if not site.reports:
         return skipped(Trial.OVERDUE, tried, f"{came}, and no process answers that could close them", expected)
-    if all(report.timer is None for report in site.reports.values()) and not (site.condition and site.condition.living):
+    if all(report.timer is None for report in site.reports.values()) and not site.own_store.living:
         return skipped(Trial.OVERDUE, tried, f"{came}, since no timer runs; see timer", expected)
     hint = (
         "No timer closes records: it is stuck, or works on another database or store than this command. See the log of "
@@ -172,7 +172,7 @@ def _cache(site: Site) -> Finding:
         came = "what was put there is there" + (", for the site, too" if site.reports else "")
         return ok(Trial.CACHE, tried, came, expected)
     came = f"not found by {named(lacking)}" if lacking else "it is in this process alone"
-    if is_kept and not site.shares_store and session_cache.has_database():
+    if is_kept and not site.own_store.is_shared and session_cache.has_database():
         hint = "That does for the one process of the memory store, which finds in the database what its cache lacks."
         return warning(Trial.CACHE, tried, came, expected, hint)
     hint = (

@@ -31,7 +31,7 @@ def examine(site: Site) -> Iterator[Finding]:
     """Look at the versions and the checks here, and at the processes that answer at the address."""
     yield _versions()
     yield from _checks()
-    site.follow_time()
+    site.own_store.follow_time()
     reports = list(site.reports.values())
     if not reports:
         yield from _without_answer(site)
@@ -39,9 +39,9 @@ def examine(site: Site) -> Iterator[Finding]:
     yield from _answering(site, reports)
     yield _same_versions(reports)
     yield _same_settings(reports)
-    is_any_alive = site.condition is not None and bool(site.condition.living)
+    is_any_alive = bool(site.own_store.living)
     for report in reports:
-        if report.is_store_shared and site.store_failure is not None:
+        if report.is_store_shared and site.own_store.failure is not None:
             why = "no timer works without the store, which can't be reached; see store"
             yield skipped(Trial.TIMER, f"Timer of process {process(report)}", why, EACH_SECOND)
         else:

@@ -30,23 +30,23 @@ def examine(site: Site) -> Iterator[Finding]:
     """Look at the store: at its owner if it is in memory, else at its server and its processes."""
     tried = f"Store {conf.store['BACKEND']}"
     site.note_progress("Asking the store …")
-    if not site.shares_store:
+    if not site.own_store.is_shared:
         yield ok(Trial.STORE, tried, "in memory, for one process", "it can be written to")
         yield _owner(site)
         return
-    if site.store_failure is not None:
+    if site.own_store.failure is not None:
         hint = (
             "While it is away, sessions are judged by their records, and no tab is told of changes. See LOCATION and "
             "OPTIONS of IDLEWATCH['STORE']: is the server up, may this host connect, and may this user write?"
         )
-        yield fault(Trial.STORE, tried, site.store_failure, "it can be written to", hint)
+        yield fault(Trial.STORE, tried, site.own_store.failure, "it can be written to", hint)
         yield from _untried("it can't be reached")
         return
     yield ok(Trial.STORE, tried, "it can be written to", "it can be written to")
     clock = current_process().clock
     asked_at = clock.wall()
     try:
-        condition = site.run(site.store.inspect())
+        condition = site.run(site.own_store.store.inspect())
     except StoreUnavailable as error:
         yield from _untried(str(error))
         return

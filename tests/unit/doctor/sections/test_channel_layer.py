@@ -15,9 +15,9 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from idlewatch.core.clock import Clock
+from idlewatch.doctor.backends.own_store import OwnStore
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import channel_layer
-from idlewatch.doctor.site import Site
 from idlewatch.ops.self_report import SelfReport, TimerReport
 from idlewatch.process import Process
 from idlewatch.runtime.bus import Bus
@@ -83,7 +83,7 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> Leases:
     async def inspect(_: object) -> Any:
         return SimpleNamespace(leases=leases.later)
 
-    monkeypatch.setattr(Site, "condition", SimpleNamespace(living=leases.first, leases=leases.first))
+    monkeypatch.setattr(OwnStore, "condition", SimpleNamespace(living=leases.first, leases=leases.first))
     monkeypatch.setattr(RedisStore, "inspect", inspect)
     return leases
 

@@ -17,10 +17,10 @@ from django.test.utils import CaptureQueriesContext
 
 from idlewatch.conf import conf
 from idlewatch.core.activity import Reason
+from idlewatch.doctor.backends.own_store import OwnStore
 from idlewatch.doctor.backends.replicas import examine_reads
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import database
-from idlewatch.doctor.site import Site
 from idlewatch.models import WatchedSession
 from idlewatch.monitor import records, session_cache
 from idlewatch.ops.self_report import SelfReport
@@ -198,7 +198,7 @@ class TestTheCacheOfTheSessions:
     def test_is_one_for_each_process(
         self, settings: Any, monkeypatch: pytest.MonkeyPatch, backend: str, engine: str, shares_store: bool
     ):
-        monkeypatch.setattr(Site, "shares_store", shares_store)
+        monkeypatch.setattr(OwnStore, "is_shared", shares_store)
         settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
         self.use(settings, f"django.core.cache.backends.{backend}")
         works = (backend, engine, shares_store) == ("locmem.LocMemCache", "cached_db", False)

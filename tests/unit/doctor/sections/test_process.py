@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core import checks
 
+from idlewatch.doctor.backends.own_store import OwnStore
 from idlewatch.doctor.challenges import ahead
 from idlewatch.doctor.findings import Finding, Outcome, Trial
 from idlewatch.doctor.sections import process
@@ -158,7 +159,7 @@ class TestTimers:
 
     def test_keep_no_round_without_their_store(self, monkeypatch: pytest.MonkeyPatch):
         """That is reported of the store."""
-        monkeypatch.setattr(Site, "store_failure", "Redis does not answer: ConnectionError.")
+        monkeypatch.setattr(OwnStore, "failure", "Redis does not answer: ConnectionError.")
         stuck = report(timer=TimerReport(round_age=60.0, is_listening=True), is_store_shared=True)
         assert of(found(stuck), Trial.TIMER).outcome is SKIPPED
 
@@ -173,7 +174,7 @@ class TestTimers:
         class Condition:
             living = leases
 
-        monkeypatch.setattr(Site, "condition", Condition())
+        monkeypatch.setattr(OwnStore, "condition", Condition())
         return leases
 
 
