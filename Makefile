@@ -23,7 +23,7 @@ serve: install  ## Serve the demo by several processes behind nginx, on http://1
 	@exec scripts/serve
 
 .PHONY: test
-test: .venv/.dev  ## Check everything: lint, types, unit, client, simulation, servers, browser, sites, newest Python.
+test: .venv/.dev  ## Check everything: lint, types, unit, client, simulation, servers, doctor, browser, sites, newest Python.
 	@scripts/test
 
 .PHONY: test-fast

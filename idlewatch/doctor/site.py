@@ -103,7 +103,8 @@ class Site:
         return self._runner.run(work)
 
     def close(self) -> None:
-        """Close the event loop."""
+        """Close the connections of the store, and the event loop."""
+        self.own_store.close()
         self._runner.close()
 
     def path_to(self, path: str) -> str:

@@ -31,6 +31,12 @@ class OwnStore:
         with suppress(Exception):
             stores.store_of(current_process())
 
+    def close(self) -> None:
+        """Close the connections of the event loop."""
+        # One that can't be opened has none.
+        with suppress(Exception):
+            self._run(self.store.aclose())
+
     @cached_property
     def failure(self) -> str | None:
         """Why the store can't be used; None if it can be."""

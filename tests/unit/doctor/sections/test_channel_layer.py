@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from channels.exceptions import InvalidChannelLayerError
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
@@ -48,6 +49,7 @@ def listening(name: str) -> Iterator[None]:
         await stopped.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await close(layer)
 
     loop = asyncio.new_event_loop()
     thread = Thread(target=lambda: asyncio.Runner(loop_factory=lambda: loop).run(listen()))
@@ -90,7 +92,18 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> Leases:
 
 def found(*reports: SelfReport) -> Sequence[Finding]:
     with examined(*reports) as site:
-        return list(channel_layer.examine(site))
+        findings = list(channel_layer.examine(site))
+        with suppress(InvalidChannelLayerError):
+            site.run(close(get_channel_layer()))
+        return findings
+
+
+async def close(layer: object) -> None:
+    """Close the connections that a layer has on this event loop."""
+    if isinstance(layer, RedisPubSubChannelLayer):
+        # A server that is away closes none.
+        with suppress(ConnectionError):
+            await layer.flush()
 
 
 def shared(process: str = "p1", **changes: Any) -> SelfReport:
