@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from idlewatch.doctor.findings import Trial
-from tests.integration.doctor.breakage import Base, Breakage
+from tests.integration.doctor.breakage import SOCKETS, Base, Breakage
 
 WITHOUT_TIMER = frozenset({Trial.EPOCH, Trial.LEASES, Trial.READINESS})
 
@@ -23,13 +23,13 @@ BREAKAGES = [
         name="a timer that hangs",
         application="tests.integration.doctor.asgi:hanging_timer",
         faults={Trial.TIMER: "round"},
-        consequences=WITHOUT_TIMER | {Trial.WARNING},
+        consequences=WITHOUT_TIMER | SOCKETS,
     ),
     Breakage(
         name="a timer that fails",
         application="tests.integration.doctor.asgi:failing_timer",
         faults={Trial.TIMER: "died"},
-        consequences=WITHOUT_TIMER | {Trial.WARNING},
+        consequences=WITHOUT_TIMER | SOCKETS,
     ),
     Breakage(
         name="a listener that stopped in one of two processes",
@@ -37,7 +37,7 @@ BREAKAGES = [
         application="tests.integration.doctor.asgi:maybe_deaf",
         second={"DEAF": "1"},
         faults={Trial.LAYER_DELIVERY: "listener"},
-        consequences=frozenset({Trial.WARNING}),
+        consequences=SOCKETS,
     ),
     Breakage(
         name="another site at the address",

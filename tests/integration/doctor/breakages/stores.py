@@ -83,7 +83,7 @@ BREAKAGES = [
         base=Base.TWO,
         settings=lambda _: {"CHANNEL_LAYERS": LAYER},
         faults={Trial.CHECKS: "E032", Trial.LAYER_DELIVERY: "a channel layer of its own"},
-        consequences=frozenset({Trial.WARNING}),
+        consequences=SOCKETS,
     ),
     Breakage(
         name="a process on another Redis",
@@ -98,7 +98,7 @@ BREAKAGES = [
         settings=_other_prefix,
         second={"OTHER_PREFIX": "1"},
         faults={Trial.LAYER_DELIVERY: "another channel layer", Trial.SAME_SETTINGS: "CHANNEL_LAYERS"},
-        consequences=frozenset({Trial.WARNING}),
+        consequences=SOCKETS,
     ),
     Breakage(
         name="a router that reads from a replica that lags",
