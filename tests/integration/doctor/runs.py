@@ -10,7 +10,7 @@ import pytest
 from tests.integration.doctor.breakage import Breakage
 from tests.integration.doctor.sites import Diagnosis, examined, served
 
-AT_ONCE = 6
+AT_ONCE = 4
 """Sites that are served at once."""
 
 
