@@ -71,7 +71,7 @@ def _path(cookie: Cookie, address: Address) -> Iterator[Flaw]:
     if not start.startswith(below):
         yield Flaw(
             f"{setting} is {cookie.path!r}, the site lies at {start!r}",
-            f"Browsers do not send the cookie back to all pages: set {setting} = {start!r}, or '/'.",
+            f"Browsers do not send the cookie back to all pages: set {setting} = {start!r}.",
         )
 
 

@@ -100,6 +100,8 @@ def _answering(site: Site, reports: list[SelfReport]) -> Iterator[Finding]:
         "There are two workers on the memory store: each has sessions of its own, and all but one answer 503 to users "
         "who are signed in. Run one worker process, or use the Redis store (IDLEWATCH['STORE'])."
     )
+    # Which process answers is left to chance, and so is what would be found.
+    site.why_no_session = f"all processes but one refuse sessions; see the trial {Trial.ANSWERING}"
     yield fault(Trial.ANSWERING, tried, came, expected, hint)
 
 

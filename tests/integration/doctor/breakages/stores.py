@@ -66,7 +66,7 @@ BREAKAGES = [
         base=Base.TWO,
         settings=_without_redis,
         faults={Trial.ANSWERING: "two workers on the memory store"},
-        consequences=EVERYTHING_WITH_A_SESSION | {Trial.READINESS},
+        consequences=frozenset({Trial.READINESS}),
     ),
     Breakage(
         name="a Redis that evicts",

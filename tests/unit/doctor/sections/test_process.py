@@ -91,6 +91,11 @@ class TestTheMemoryStore:
         assert finding.outcome is FAULT
         assert "two workers on the memory store" in finding.hint
 
+    def test_of_two_processes_is_tried_with_no_session(self):
+        with examined(report(), report("p2")) as site:
+            list(process.examine(site))
+            assert Trial.ANSWERING in str(site.why_no_session)
+
     def test_belongs_to_the_process_that_answers(self):
         findings = found(report(store_owner="process 12 on web"))
         assert of(findings, Trial.ANSWERING).outcome is FAULT
