@@ -128,7 +128,7 @@ class Nginx(NginxProcess):
 
 
 @cache
-def self_signed(host: str = documented.HOST) -> tuple[Path, Path]:
+def self_signed(host: str) -> tuple[Path, Path]:
     """Return a key and a certificate for a host."""
     directory = scratch()
     key, certificate = directory / "privkey.pem", directory / "fullchain.pem"
@@ -142,7 +142,7 @@ def self_signed(host: str = documented.HOST) -> tuple[Path, Path]:
 @cache
 def trusting() -> ssl.SSLContext:
     """Return what a browser of this test's visitors trusts."""
-    return ssl.create_default_context(cafile=str(self_signed()[1]))
+    return ssl.create_default_context(cafile=str(self_signed(documented.HOST)[1]))
 
 
 class Deployment(NamedTuple):
